@@ -1,0 +1,461 @@
+"""The fully convolutional networks FCN-32s, FCN-16s and FCN-8s, and their weights."""
+
+import hashlib
+import json
+import numbers
+import pathlib
+import random
+import weakref
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fcnlib import layers
+
+# VGG16's five blocks of convolutions, then fc6 and fc7. The course size is narrower, so
+# that a laptop trains it from scratch in minutes.
+SIZES = {
+    "course": {
+        "convolutions": (2, 2, 3, 3, 3),
+        "widths": (16, 32, 64, 96, 128),
+        "fc6_kernel": 3,
+        "fc_width": 128,
+        "dropout": 0.0,
+        "normalize": True,
+    },
+    "vgg16": {
+        "convolutions": (2, 2, 3, 3, 3),
+        "widths": (64, 128, 256, 512, 512),
+        "fc6_kernel": 7,
+        "fc_width": 4096,
+        "dropout": 0.5,
+        "normalize": False,
+    },
+}
+PRETRAINED = ("pasture-fcn32s", "pasture-fcn16s", "pasture-fcn8s")
+WEIGHTS = pathlib.Path(__file__).parent / "weights"
+
+# One batch of prediction holds about so many pixels, which bounds its memory.
+BATCH_PIXELS = 2**19
+
+_predictors = weakref.WeakKeyDictionary()
+
+
+def fcn32s(num_classes, size="course"):
+    """Build FCN-32s, which scores the classes once per 32 pixels and enlarges that.
+
+    The names of the layers are those of the paper and of Keras's VGG16. Images of any
+    size from 1 x 1 up go in, as RGB from 0 to 255; the first layer prepares the colors.
+
+    It differs from the paper in its borders: the paper pads the image by 100 pixels and
+    crops in the middle. Here every layer has `padding="same"` and every deconvolution a
+    kernel of twice its stride, which aligns all maps at their top left corners, so that
+    one crop at bottom and right remains. The deconvolutions stay bilinear, as in the
+    authors' published code. The 2015 paper learned all but the last; to do so, set
+    `model.get_layer("upscore2").trainable = True` and compile.
+
+    Size "vgg16" is otherwise the paper's network. Size "course" is narrower and reads
+    fc6 with a smaller kernel, to train in minutes on a laptop, and it normalizes each
+    batch after each convolution, because it starts from random weights, not from
+    ImageNet's. Section 4 of Long et al. (2015).
+
+    Args:
+        num_classes: Integer from 2 to 255, the number of classes without void.
+        size: "course" or "vgg16".
+
+    Returns:
+        Keras model from images (N, H, W, 3) to logits (N, H, W, C) float32.
+
+    Raises:
+        ValueError: If the number of classes or the size is not one of those above.
+
+    Example:
+        >>> from fcnlib import models
+        >>> models.fcn32s(num_classes=5).output_shape
+        (None, None, None, 5)
+    """
+    images = _input(num_classes, size)
+    _, _, pool5 = vgg_pools(images, size)
+    score_fr = _classify(pool5, num_classes, size)  # (N, H / 32, W / 32, C)
+    return _model("fcn32s", images, score_fr, 32)
+
+
+def fcn16s(num_classes, size="course"):
+    """Build FCN-16s: FCN-32s with the class scores of pool4 added at stride 16.
+
+    The new scores start at zero, so that training starts from what FCN-32s says.
+    Section 4.2 of Long et al. (2015); the differences are those of `fcn32s`.
+
+    Args:
+        num_classes: Integer from 2 to 255, the number of classes without void.
+        size: "course" or "vgg16".
+
+    Returns:
+        Keras model from images (N, H, W, 3) to logits (N, H, W, C) float32.
+
+    Raises:
+        ValueError: If the number of classes or the size is not one of those above.
+
+    Example:
+        >>> from fcnlib import models
+        >>> models.fcn16s(num_classes=5).get_layer("upscore16").strides
+        (16, 16)
+    """
+    images = _input(num_classes, size)
+    _, pool4, pool5 = vgg_pools(images, size)
+    score_fr = _classify(pool5, num_classes, size)  # (N, H / 32, W / 32, C)
+    fuse_pool4 = _fuse(score_fr, pool4, "pool4", "upscore2")  # (N, H / 16, W / 16, C)
+    return _model("fcn16s", images, fuse_pool4, 16)
+
+
+def fcn8s(num_classes, size="course", skip_scales=(1, 1)):
+    """Build FCN-8s: FCN-16s with the class scores of pool3 added at stride 8.
+
+    Section 4.2 of Long et al. (2015); the differences are those of `fcn32s`. The
+    authors trained the three networks one after the other. Their later network, trained
+    all at once, multiplies pool4 by 0.01 and pool3 by 0.0001 before it scores them:
+    `skip_scales=(0.01, 0.0001)`.
+
+    Args:
+        num_classes: Integer from 2 to 255, the number of classes without void.
+        size: "course" or "vgg16".
+        skip_scales: Two numbers, the fixed factors of pool4 and of pool3.
+
+    Returns:
+        Keras model from images (N, H, W, 3) to logits (N, H, W, C) float32.
+
+    Raises:
+        ValueError: If the number of classes or the size is not one of those above.
+
+    Example:
+        >>> from fcnlib import models
+        >>> models.fcn8s(num_classes=5).get_layer("upscore8").strides
+        (8, 8)
+    """
+    scale_pool4, scale_pool3 = skip_scales
+    images = _input(num_classes, size)
+    pool3, pool4, pool5 = vgg_pools(images, size)
+    score_fr = _classify(pool5, num_classes, size)  # (N, H / 32, W / 32, C)
+    fuse_pool4 = _fuse(score_fr, pool4, "pool4", "upscore2", scale_pool4)
+    fuse_pool3 = _fuse(fuse_pool4, pool3, "pool3", "upscore_pool4", scale_pool3)
+    return _model("fcn8s", images, fuse_pool3, 8)
+
+
+def vgg_pools(images, size="course"):
+    """Apply the five blocks of VGG16 and return the last three pools.
+
+    The first layer, `colors`, prepares RGB from 0 to 255: it brings them to -1 to 1 in
+    size "course"; in size "vgg16" it reverses them to BGR and subtracts the means of
+    ImageNet, as the published weights expect. The others are named as in Keras's VGG16.
+
+    Args:
+        images: Tensor or Keras input of shape (N, H, W, 3), RGB from 0 to 255.
+        size: "course" or "vgg16".
+
+    Returns:
+        pool3, pool4 and pool5, at an 8th, a 16th and a 32nd of the height and width,
+        rounded up.
+
+    Example:
+        >>> import keras
+        >>> from fcnlib import models
+        >>> pools = models.vgg_pools(keras.Input((96, 128, 3)))
+        >>> [pool.shape[1:3] for pool in pools]
+        [(12, 16), (6, 8), (3, 4)]
+    """
+    features = _colors(images, size)
+    pools = []
+    blocks = zip(SIZES[size]["widths"], SIZES[size]["convolutions"], strict=True)
+    for block, (width, convolutions) in enumerate(blocks, start=1):
+        for number in range(1, convolutions + 1):
+            name = f"block{block}_conv{number}"
+            features = _convolve(features, width, 3, name, size)
+        features = keras.layers.MaxPooling2D(padding="same", name=f"block{block}_pool")(
+            features
+        )
+        pools.append(features)
+    return pools[2:]
+
+
+def convolutionalize(kernel, height, width):
+    """Read the kernel of a dense layer as the kernel of a convolution.
+
+    The dense layer saw a map of height x width x channels, flattened; the convolution
+    with this kernel gives the same scores there, and works on larger maps as well.
+    Section 3.1 of Long et al. (2015).
+
+    Args:
+        kernel: Array of shape (height * width * channels, units).
+        height: Integer, the height of the map that was flattened.
+        width: Integer, its width.
+
+    Returns:
+        Array of shape (height, width, channels, units), with the same numbers.
+
+    Raises:
+        ValueError: If the rows of the kernel do not fill such a map.
+
+    Example:
+        >>> import numpy as np
+        >>> from fcnlib import models
+        >>> models.convolutionalize(np.zeros((7 * 7 * 512, 64)), 7, 7).shape
+        (7, 7, 512, 64)
+    """
+    kernel = np.asarray(kernel)
+    if kernel.ndim != 2 or kernel.shape[0] % (height * width):
+        raise ValueError(
+            f"expected a dense kernel of ({height} * {width} * channels, units), but "
+            f"got {kernel.shape}: pass the height and width that were flattened."
+        )
+    return kernel.reshape(height, width, -1, kernel.shape[1])
+
+
+def read_card(name):
+    """Read the card of shipped weights: how they were trained and what they score.
+
+    Args:
+        name: One of `PRETRAINED`.
+
+    Returns:
+        Dictionary with, among others, "classes", "working_size" and "scores".
+
+    Raises:
+        ValueError: If no network has that name.
+        FileNotFoundError: If its card is missing.
+    """
+    if name not in PRETRAINED:
+        raise ValueError(
+            f"expected one of {', '.join(PRETRAINED)}, but got {name!r}: "
+            "choose a name from the list."
+        )
+    return json.loads(_shipped(f"{name}.json").read_text(encoding="utf-8"))
+
+
+def load_pretrained(name):
+    """Build a network and load its shipped weights, once their SHA-256 is verified.
+
+    Args:
+        name: One of `PRETRAINED`.
+
+    Returns:
+        Keras model from images (N, H, W, 3) to logits (N, H, W, C) float32.
+
+    Raises:
+        ValueError: If no network has that name, if the file is not the one that the
+            card names by its SHA-256, or if it is for another network.
+        FileNotFoundError: If the weights or their card are missing.
+    """
+    card = read_card(name)
+    path = _shipped(f"{name}.weights.h5")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != card["sha256"]:
+        raise ValueError(
+            f"{path}: expected SHA-256 {card['sha256']}, but the file has {digest}: "
+            "it is damaged or was changed; install fcnlib again."
+        )
+    model = _build(card)
+    try:
+        model.load_weights(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: expected weights of {card['architecture']} in size "
+            f"{card['size']} with {card['num_classes']} classes, but the file holds "
+            "others: install fcnlib again."
+        ) from error
+    return model
+
+
+def predict_labels(model, images):
+    """Return the best class of every pixel.
+
+    The network is traced once, for all sizes, and sees few images at a time.
+
+    Args:
+        model: Keras model from images (N, H, W, 3) to logits (N, H, W, C).
+        images: Array of shape (N, H, W, 3) or, for one image, (H, W, 3), uint8, RGB.
+
+    Returns:
+        Predictions of shape (N, H, W), for one image (H, W), uint8.
+
+    Raises:
+        ValueError: If the images have another shape or type, or no pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> from fcnlib import models
+        >>> model = models.fcn8s(num_classes=5)
+        >>> models.predict_labels(model, np.zeros((48, 64, 3), "uint8")).shape
+        (48, 64)
+    """
+    return _predict(model, images, lambda logits: tf.argmax(logits, axis=-1), "uint8")
+
+
+def predict_logits(model, images):
+    """Return the scores of every class at every pixel.
+
+    Args:
+        model: Keras model from images (N, H, W, 3) to logits (N, H, W, C).
+        images: Array of shape (N, H, W, 3) or, for one image, (H, W, 3), uint8, RGB.
+
+    Returns:
+        Logits of shape (N, H, W, C), for one image (H, W, C), float32.
+
+    Raises:
+        ValueError: If the images have another shape or type, or no pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> from fcnlib import models
+        >>> model = models.fcn8s(num_classes=5)
+        >>> models.predict_logits(model, np.zeros((48, 64, 3), "uint8")).shape
+        (48, 64, 5)
+    """
+    return _predict(model, images, lambda logits: logits, "float32")
+
+
+def _input(num_classes, size):
+    """Check the arguments of a network and return its input, open in size."""
+    if not isinstance(num_classes, numbers.Integral) or not 2 <= num_classes <= 255:
+        raise ValueError(
+            "num_classes must be a whole number from 2 to 255, but is "
+            f"{num_classes!r}: count the classes without void."
+        )
+    if size not in SIZES:
+        raise ValueError(
+            f"size must be one of {', '.join(SIZES)}, but is {size!r}: choose one."
+        )
+    return keras.Input((None, None, 3), name="images")
+
+
+def _colors(images, size):
+    """Prepare RGB from 0 to 255 as the convolutions of that size expect it."""
+    if size == "course":
+        return keras.layers.Rescaling(1 / 127.5, offset=-1, name="colors")(images)
+    means = [-103.939, -116.779, -123.68]  # of ImageNet, in the order BGR
+    bgr = keras.ops.flip(images, axis=-1)
+    return keras.layers.Rescaling(1, offset=means, name="colors")(bgr)
+
+
+def _convolve(features, width, kernel_size, name, size):
+    """Apply a convolution and ReLU; in between, normalize if that size does so."""
+    if not SIZES[size]["normalize"]:
+        return keras.layers.Conv2D(
+            width, kernel_size, padding="same", activation="relu", name=name
+        )(features)
+    features = keras.layers.Conv2D(
+        width, kernel_size, padding="same", use_bias=False, name=name
+    )(features)
+    # A training of a few hundred steps needs statistics that forget their start sooner
+    # than with Keras's 0.99.
+    features = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(
+        features
+    )
+    return keras.layers.ReLU(name=f"{name}_relu")(features)
+
+
+def _classify(pool5, num_classes, size):
+    """Apply VGG's dense layers as convolutions, then score each class."""
+    width, dropout = SIZES[size]["fc_width"], SIZES[size]["dropout"]
+    fc6 = _convolve(pool5, width, SIZES[size]["fc6_kernel"], "fc6", size)
+    drop6 = keras.layers.Dropout(dropout, name="drop6")(fc6)
+    fc7 = _convolve(drop6, width, 1, "fc7", size)
+    drop7 = keras.layers.Dropout(dropout, name="drop7")(fc7)
+    return keras.layers.Conv2D(num_classes, 1, name="score_fr")(drop7)
+
+
+def _fuse(scores, pool, pool_name, upscore_name, scale=1):
+    """Enlarge scores to twice their size and add those of a finer pool."""
+    if scale != 1:
+        pool = keras.layers.Rescaling(scale, name=f"scale_{pool_name}")(pool)
+    score_pool = keras.layers.Conv2D(
+        scores.shape[-1], 1, kernel_initializer="zeros", name=f"score_{pool_name}"
+    )(pool)
+    upscore = _enlarge(scores, 2, score_pool, upscore_name)
+    return keras.layers.Add(name=f"fuse_{pool_name}")([upscore, score_pool])
+
+
+def _enlarge(scores, factor, like, name):
+    """Enlarge scores bilinearly and crop them to the size of another map."""
+    # In float32 also where the other layers compute in half precision.
+    enlarged = keras.layers.Conv2DTranspose(
+        scores.shape[-1],
+        2 * factor,
+        strides=factor,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=layers.Bilinear(),
+        trainable=False,
+        dtype="float32",
+        name=name,
+    )(scores)
+    return layers.CropLike(dtype="float32", name=f"{name}_crop")([enlarged, like])
+
+
+def _model(name, images, scores, stride):
+    """Enlarge the scores to the size of the images and return the network."""
+    logits = _enlarge(scores, stride, images, f"upscore{stride}")
+    return keras.Model(images, logits, name=name)
+
+
+def _shipped(filename):
+    """Return the path of a file in the folder of weights, if it is there."""
+    path = WEIGHTS / filename
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: expected a file of shipped weights, but found none: "
+            "install fcnlib again."
+        )
+    return path
+
+
+def _build(card):
+    """Build the network that a card describes and leave the random seed untouched."""
+    builders = {"fcn32s": fcn32s, "fcn16s": fcn16s, "fcn8s": fcn8s}
+    state = random.getstate()  # Keras draws the seeds of initial weights from here
+    model = builders[card["architecture"]](card["num_classes"], card["size"])
+    random.setstate(state)
+    return model
+
+
+def _predict(model, images, read, dtype):
+    """Check images, run them through a model in small batches, read its logits."""
+    images = _checked_images(images)
+    batch = images if images.ndim == 4 else images[None]
+    step = max(1, BATCH_PIXELS // (batch.shape[1] * batch.shape[2]))
+    predictor = _predictor(model)
+    parts = [
+        np.asarray(read(predictor(batch[start : start + step])), dtype)
+        for start in range(0, len(batch), step)
+    ]
+    outputs = np.concatenate(parts)
+    return outputs if images.ndim == 4 else outputs[0]
+
+
+def _checked_images(images):
+    """Return images as an array, or say what is wrong with them."""
+    images = np.asarray(images)
+    if images.ndim not in (3, 4) or images.shape[-1] != 3 or 0 in images.shape:
+        raise ValueError(
+            "expected images of shape (N, H, W, 3) or one of shape (H, W, 3), but got "
+            f"{images.shape}: pass RGB images of one size with at least one pixel."
+        )
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"expected images in uint8, RGB from 0 to 255, but got {images.dtype}: "
+            "the network prepares the colors itself; pass the pixels as they were read."
+        )
+    return images
+
+
+def _predictor(model):
+    """Return the function from uint8 images to logits, traced once per model."""
+    if model not in _predictors:
+        # The cache must not keep alive the model that is its key.
+        reference = weakref.ref(model)
+        signature = tf.TensorSpec((None, None, None, 3), tf.uint8)
+        _predictors[model] = tf.function(
+            lambda images: reference()(images, training=False),
+            input_signature=[signature],
+        )
+    return _predictors[model]

@@ -5,8 +5,10 @@ import json
 import numbers
 import pathlib
 import random
+import tempfile
 import weakref
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -224,12 +226,54 @@ def read_card(name):
         ValueError: If no network has that name.
         FileNotFoundError: If its card is missing.
     """
+    check_name(name)
+    return json.loads(_shipped(f"{name}.json").read_text(encoding="utf-8"))
+
+
+def check_name(name):
+    """Refuse a name that no shipped network has.
+
+    Args:
+        name: String to look for in `PRETRAINED`.
+
+    Raises:
+        ValueError: If no network has that name.
+
+    Example:
+        >>> from fcnlib import models
+        >>> models.check_name("pasture-fcn8s")
+    """
     if name not in PRETRAINED:
         raise ValueError(
             f"expected one of {', '.join(PRETRAINED)}, but got {name!r}: "
             "choose a name from the list."
         )
-    return json.loads(_shipped(f"{name}.json").read_text(encoding="utf-8"))
+
+
+def save_pretrained(model, card):
+    """Write the weights of a trained network and its card among the shipped ones.
+
+    Args:
+        model: Keras model of the architecture that the card names.
+        card: Dictionary, all of the card but the SHA-256 of the weights.
+
+    Returns:
+        Dictionary, the card with "sha256".
+
+    Raises:
+        OSError: If a file cannot be written; the old ones stay as they are then.
+    """
+    bare = _build(card)  # without the optimizer, which the file would hold as well
+    bare.set_weights(model.get_weights())
+    with tempfile.TemporaryDirectory(dir=WEIGHTS) as folder:
+        path = pathlib.Path(folder) / f"{card['name']}.weights.h5"
+        bare.save_weights(path)
+        card = {**card, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        card_path = path.with_name(f"{card['name']}.json")
+        card_path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        path.replace(WEIGHTS / path.name)
+        card_path.replace(WEIGHTS / card_path.name)
+    return card
 
 
 def load_pretrained(name):
@@ -312,6 +356,46 @@ def predict_logits(model, images):
         (48, 64, 5)
     """
     return _predict(model, images, lambda logits: logits, "float32")
+
+
+def predict_picture(model, image, working_size):
+    """Label a picture of any size through a network that works at another.
+
+    The picture is scaled, with its shape kept, until it fits into the working size.
+    The network's scores are enlarged to the picture's own size, one class at a time so
+    that memory stays small, and then compared; labels are never enlarged.
+
+    Args:
+        model: Keras model from images (N, H, W, 3) to logits (N, H, W, C).
+        image: Array of shape (H, W, 3), uint8, RGB.
+        working_size: (height, width) that the scaled picture has to fit into.
+
+    Returns:
+        Predictions of shape (H, W), uint8.
+
+    Raises:
+        ValueError: If the image has another shape or type, or no pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> from fcnlib import models
+        >>> picture = np.zeros((300, 400, 3), "uint8")
+        >>> model = models.fcn8s(num_classes=5)
+        >>> models.predict_picture(model, picture, (96, 128)).shape
+        (300, 400)
+    """
+    height, width = _checked_images(image).shape[:2]
+    scale = min(working_size[0] / height, working_size[1] / width)
+    small_size = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    logits = predict_logits(model, cv2.resize(image, small_size, interpolation=method))
+    predictions = np.zeros((height, width), "uint8")
+    highest = np.full((height, width), -np.inf, "float32")
+    for label in range(logits.shape[-1]):
+        scores = cv2.resize(np.ascontiguousarray(logits[..., label]), (width, height))
+        predictions[scores > highest] = label
+        np.maximum(highest, scores, out=highest)
+    return predictions
 
 
 def _input(num_classes, size):

@@ -1,0 +1,424 @@
+"""The command line: `python -m fcnlib COMMAND`."""
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import pathlib
+import platform
+import sys
+import time
+import warnings
+
+# A test scene with horses, fences and trees, good to look at.
+HORSE_SEED = 44
+HORSE_SIZE = (480, 640)
+TRUTH_ALT = (
+    "True label map of a drawn pasture: each pixel has the color of its class, sky, "
+    "grass, tree, fence or horse; white lines around horses and fences are void."
+)
+INFERRED_ALT = (
+    "Three label maps of the same pasture, inferred by FCN-32s, FCN-16s and FCN-8s: "
+    "from left to right, edges get sharper, and legs and rails come back."
+)
+SCENE_SIZE = (128, 128)
+BATCH_SIZE = 16
+
+
+def main(arguments=None):
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: List of strings; by default those that the program was called with.
+
+    Returns:
+        0, or 2 after an error, or 130 after an interruption by the user.
+
+    Example:
+        >>> main(["download", "pasture"])
+        Nothing to download: pasture scenes are drawn when they are needed.
+        0
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        with warnings.catch_warnings(action="ignore"):
+            options.command(options)
+    except (ValueError, OSError) as error:
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def doctor(options):
+    """Report the machine, the packages, the shipped weights and the data folder."""
+    _import_tensorflow()
+    import tensorflow as tf
+
+    from fcnlib import models
+
+    gpus = tf.config.list_physical_devices("GPU")
+    print(f"Python      {platform.python_version()}")
+    for package, version in _versions().items():
+        print(f"{package:<11} {version}")
+    print(f"system      {platform.platform()}")
+    print(f"processor   {os.cpu_count()} cores, {_memory()}")
+    print(f"GPU         {len(gpus)} seen by TensorFlow")
+    for name in models.PRETRAINED:
+        print(f"weights     {name}: {_weights_state(name)}")
+    print(f"data        {_data_state()}")
+
+
+def results(options):
+    """Draw, segment and score unseen scenes with the shipped networks."""
+    started = time.perf_counter()
+    print("loading the networks", flush=True)
+    _import_tensorflow()
+    from fcnlib import models
+
+    networks = {name: models.load_pretrained(name) for name in models.PRETRAINED}
+    options.out.mkdir(parents=True, exist_ok=True)
+    _write_pictures(options.out, networks)
+    _write_json(options.out / "scores.json", _score_networks(networks))
+    seconds = round(time.perf_counter() - started, 1)
+    _write_json(options.out / "run.json", _machine(seconds))
+    print(f"wrote {options.out} in {seconds:.0f} s")
+
+
+def segment(options):
+    """Segment pictures of any size with one of the shipped networks."""
+    outputs = _output_paths(options.pictures, options.out)
+    _import_tensorflow()
+    from fcnlib import datasets, models, plotting
+
+    card = models.read_card(options.model)
+    network = models.load_pretrained(options.model)
+    for picture, (labels_path, overlay_path) in zip(
+        options.pictures, outputs, strict=True
+    ):
+        image = datasets.read_image(picture)
+        predictions = models.predict_picture(network, image, card["working_size"])
+        labels_path.parent.mkdir(parents=True, exist_ok=True)
+        # The overlay is the larger file: where it fits, the label map does too.
+        datasets.write_png(overlay_path, plotting.overlay(image, predictions))
+        datasets.write_png(labels_path, predictions)
+        print(f"{picture}: {_shares(predictions, card['classes'])}", flush=True)
+
+
+def train(options):
+    """Train one of the networks whose weights are shipped."""
+    _import_tensorflow()
+    from fcnlib import training
+
+    training.train_pretrained(options.name)
+
+
+def compare(options):
+    """Train the three networks from scratch with three seeds, and compare them."""
+    _import_tensorflow()
+    from fcnlib import training
+
+    training.compare(options.out / "compare.json")
+
+
+def evaluate(options):
+    """Score one of the shipped networks on a split of a data set."""
+    size = _size(options.size)
+    _check_dataset(options.data)
+    _import_tensorflow()
+    from fcnlib import datasets, models, training
+
+    seeds = _split_seeds(options.split)
+    network = models.load_pretrained(options.name)
+    scenes = datasets.pasture_batches(seeds, [size], BATCH_SIZE)
+    print(
+        f"{options.name} on {options.data} {options.split}: "
+        f"{len(seeds)} scenes of {size[0]} x {size[1]}",
+        flush=True,
+    )
+    confusion = training.evaluate(network, scenes)
+    _print_scores(confusion, models.read_card(options.name)["classes"])
+
+
+def download(options):
+    """Fetch a data set."""
+    _check_dataset(options.dataset)
+    print("Nothing to download: pasture scenes are drawn when they are needed.")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message):
+        """Raise what the command line prints as its one line."""
+        raise ValueError(f"{message}; see {self.prog} --help")
+
+
+def _parser():
+    """Return the parser of all commands."""
+    parser = _Parser(
+        prog="python -m fcnlib",
+        description="Fully convolutional networks for semantic segmentation.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(command):
+        """Add a command whose help is its function's docstring."""
+        added = commands.add_parser(
+            command.__name__, help=command.__doc__, description=command.__doc__
+        )
+        added.set_defaults(command=command)
+        return added
+
+    add(doctor)
+    added = add(results)
+    added.add_argument("--out", metavar="FOLDER", type=pathlib.Path, default="results")
+    added = add(segment)
+    added.add_argument("pictures", metavar="PICTURE", nargs="+", type=pathlib.Path)
+    added.add_argument("--model", metavar="NAME", default="pasture-fcn8s")
+    added.add_argument(
+        "--out",
+        metavar="FOLDER",
+        type=pathlib.Path,
+        help="for NAME_labels.png and NAME_overlay.png; by default each picture's own",
+    )
+    add(train).add_argument("name", metavar="NAME")
+    added = add(compare)
+    added.add_argument("--out", metavar="FOLDER", type=pathlib.Path, default="results")
+    added = add(evaluate)
+    added.add_argument("name", metavar="NAME")
+    added.add_argument("--data", metavar="DATASET", required=True)
+    added.add_argument("--split", metavar="SPLIT", required=True)
+    added.add_argument("--size", metavar="HEIGHTxWIDTH", default="128x128")
+    add(download).add_argument("dataset", metavar="DATASET")
+    return parser
+
+
+def _import_tensorflow():
+    """Import TensorFlow without the notices that its libraries print meanwhile."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    with _quiet_libraries():
+        importlib.import_module("tensorflow")
+
+
+@contextlib.contextmanager
+def _quiet_libraries():
+    """Send what C++ code writes to the error stream nowhere.
+
+    TensorFlow prints notices before it reads its log level, and the switch that
+    would avoid them (TF_ENABLE_ONEDNN_OPTS=0) slows training down.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _one_line(error):
+    """Return the message of an error as one line that names the file."""
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        message = error.strerror
+        if error.filename:
+            message = f"{error.filename}: {message}; choose another path"
+    return " ".join(message.split())
+
+
+def _versions():
+    """Return the versions of the packages that matter as a dictionary."""
+    packages = ("fcnlib", "tensorflow", "keras", "numpy", "matplotlib", "cv2")
+    return {name: importlib.import_module(name).__version__ for name in packages}
+
+
+def _memory():
+    """Return the size of the machine's memory as text."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return "memory unknown"  # Windows has no such call
+    return f"{total / 2**30:.0f} GiB of memory"
+
+
+def _weights_state(name):
+    """Say whether shipped weights load and are the ones that their card names."""
+    from fcnlib import models
+
+    try:
+        models.load_pretrained(name)
+    except (ValueError, OSError) as error:
+        return f"NOT USABLE: {_one_line(error)}"
+    return "verified"
+
+
+def _data_state():
+    """Say where downloaded data is looked for."""
+    folder = pathlib.Path(os.environ.get("FCNLIB_DATA", "data")).absolute()
+    state = "" if folder.is_dir() else ", not there; the pasture scenes need none"
+    return f"{folder}{state}"
+
+
+def _write_pictures(folder, networks):
+    """Write one scene, its truth and what each network infers."""
+    from fcnlib import datasets, models, pasture, plotting
+
+    print("segmenting one scene of {} x {} pixels".format(*HORSE_SIZE), flush=True)
+    image, labels = pasture.draw_scene(HORSE_SEED, *HORSE_SIZE)
+    predictions, titles = [], []
+    for name, network in networks.items():
+        working_size = models.read_card(name)["working_size"]
+        predictions.append(models.predict_picture(network, image, working_size))
+        titles.append(f"{_title(name)}: mIoU {_mean_iou(labels, predictions[-1]):.2f}")
+    datasets.write_png(folder / "horse.png", image)
+    plotting.save_images(
+        folder / "sem_seg.png", [labels], ["Truth"], TRUTH_ALT, pasture.CLASSES
+    )
+    plotting.save_images(
+        folder / "sem_seg_inf.png", predictions, titles, INFERRED_ALT, pasture.CLASSES
+    )
+
+
+def _machine(seconds):
+    """Return what a run of `results` depended on."""
+    return {
+        "seconds": seconds,
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory": _memory(),
+    }
+
+
+def _title(name):
+    """Return a network's name as the paper writes it: FCN-8s for pasture-fcn8s."""
+    return name.split("-")[-1].replace("fcn", "FCN-")
+
+
+def _mean_iou(labels, predictions):
+    """Return the mean IoU of one scene."""
+    from fcnlib import metrics, pasture
+
+    classes = len(pasture.CLASSES)
+    return metrics.mean_iou(metrics.confusion_matrix(labels, predictions, classes))
+
+
+def _score_networks(networks):
+    """Return the scores of networks on the test scenes as a dictionary."""
+    from fcnlib import datasets, pasture, training
+
+    seeds = datasets.PASTURE_SPLITS["test"]
+    scenes = training.unseen_scenes(SCENE_SIZE)
+    scores = {}
+    for name, network in networks.items():
+        confusion = training.evaluate(network, scenes)
+        scores[name] = training.scores(confusion, pasture.CLASSES)
+        mean_iou = scores[name]["mean_iou"]
+        print(f"{name}: mIoU {mean_iou:.3f} on {len(seeds)} unseen scenes", flush=True)
+    return {
+        "scenes": len(seeds),
+        "seeds": [seeds[0], seeds[-1]],
+        "height": SCENE_SIZE[0],
+        "width": SCENE_SIZE[1],
+        "networks": scores,
+    }
+
+
+def _print_scores(confusion, classes):
+    """Print the scores of one confusion matrix as a table."""
+    from fcnlib import metrics
+
+    rows = zip(classes, metrics.iou(confusion), metrics.dice(confusion), strict=True)
+    print(f"{'class':<24} {'IoU':>6} {'Dice':>6}")
+    for name, iou, dice in rows:
+        print(f"{name:<24} {iou:>6.3f} {dice:>6.3f}")
+    for score in (
+        metrics.mean_iou,
+        metrics.frequency_weighted_iou,
+        metrics.pixel_accuracy,
+        metrics.mean_accuracy,
+    ):
+        name = score.__name__.replace("_", " ").replace("iou", "IoU")
+        print(f"{name:<24} {score(confusion):>6.3f}")
+
+
+def _write_json(path, content):
+    """Write a dictionary as readable text, whole or not at all."""
+    from fcnlib import datasets
+
+    text = json.dumps(content, indent=2) + "\n"
+    datasets.write_file(path, text.encode())
+
+
+def _output_paths(pictures, folder):
+    """Return the two output paths of each picture, or raise an error where two meet."""
+    taken = {}
+    for picture in pictures:
+        if not picture.is_file():
+            raise FileNotFoundError(f"{picture} is no file; give the path of a picture")
+        taken[os.path.normcase(picture.resolve())] = picture
+    outputs = []
+    for picture in pictures:
+        paths = [
+            (folder or picture.parent) / f"{picture.stem}_{kind}.png"
+            for kind in ("labels", "overlay")
+        ]
+        for path in paths:
+            key = os.path.normcase(path.resolve())
+            if key in taken:
+                raise ValueError(
+                    f"{path}, written for {picture}, would meet {taken[key]}; "
+                    "segment the two in separate runs with different --out folders"
+                )
+            taken[key] = f"the one for {picture}"
+        outputs.append(paths)
+    return outputs
+
+
+def _shares(predictions, classes):
+    """Return the shares of the classes found in a picture as text."""
+    import numpy as np
+
+    counts = np.bincount(predictions.ravel(), minlength=len(classes))
+    return ", ".join(
+        f"{name} {count / predictions.size:.1%}"
+        for name, count in zip(classes, counts, strict=True)
+        if count
+    )
+
+
+def _size(text):
+    """Return a size such as 240x320 as two int."""
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) * int(width)):
+        raise ValueError(f"size is {text}; expected HEIGHTxWIDTH, for example 240x320")
+    return int(height), int(width)
+
+
+def _check_dataset(name):
+    """Raise an error if a data set is unknown."""
+    if name != "pasture":
+        raise ValueError(f"data set {name} is unknown; expected pasture")
+
+
+def _split_seeds(split):
+    """Return the seeds of a split of the pasture scenes."""
+    from fcnlib import datasets
+
+    if split not in datasets.PASTURE_SPLITS:
+        expected = ", ".join(datasets.PASTURE_SPLITS)
+        raise ValueError(f"split {split} is unknown; expected {expected}")
+    return datasets.PASTURE_SPLITS[split]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""Train and evaluate networks: one recipe for the lessons and the command line."""
+
+import json
+import platform
+import time
+
+import keras
+import numpy as np
+
+from fcnlib import datasets, metrics, models, pasture
+
+LEARNING_RATE = 2e-3
+SIZE = (128, 128)
+BATCH_SIZE = 16
+
+# The shipped networks see scenes of many sizes; the largest is the one they work at.
+SHIPPED_SIZES = [SIZE, (240, 320), (96, 128), SIZE, (160, 160)]
+SHIPPED_SEEDS = range(20_000, 28_000)
+SHIPPED_EPOCHS = 4
+
+# The comparison of the three networks under one small budget.
+COMPARED_SEEDS = (0, 1, 2)
+COMPARED_EPOCHS = 6
+
+
+def fit(model, dataset, epochs, learning_rate=LEARNING_RATE, callbacks=()):
+    """Train a network by the course's one recipe and show its progress.
+
+    The loss is the cross-entropy of the logits, averaged over the pixels that are not
+    void. AdamW follows it with a learning rate that rises over the first tenth of the
+    steps and then falls to zero along a cosine.
+
+    Args:
+        model: Keras model from images (N, H, W, 3) to logits (N, H, W, C).
+        dataset: `tf.data.Dataset` of images, (N, H, W, 3) uint8, and labels,
+            (N, H, W) uint8, of known length.
+        epochs: Integer, how often to go through it.
+        learning_rate: Float, the highest one.
+        callbacks: List of Keras callbacks.
+
+    Returns:
+        Keras history, with the mean loss of each epoch.
+
+    Raises:
+        ValueError: If the data set is empty or its length is not known.
+
+    Example:
+        >>> from fcnlib import datasets, models
+        >>> scenes = datasets.pasture_batches(range(4), [(32, 32)], batch_size=2)
+        >>> history = fit(models.fcn8s(num_classes=5), scenes, epochs=1)  # doctest: +SKIP
+    """
+    steps = int(dataset.cardinality()) * epochs
+    if steps <= 0:
+        raise ValueError(
+            "expected a dataset of known length with at least one batch, but it has "
+            f"{int(dataset.cardinality())}: use datasets.batches, or assert_cardinality"
+        )
+    warmup = max(1, steps // 10)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup
+    )
+    model.compile(
+        optimizer=keras.optimizers.AdamW(
+            schedule, weight_decay=1e-4, global_clipnorm=1.0
+        ),
+        loss=void_loss(),
+        jit_compile=False,  # it would compile again for every size of image
+    )
+    return model.fit(dataset, epochs=epochs, callbacks=list(callbacks))
+
+
+def void_loss():
+    """Return the loss: cross-entropy of logits, a mean over the pixels not void.
+
+    Returns:
+        Keras loss of labels (N, H, W) and logits (N, H, W, C).
+
+    Example:
+        >>> import numpy as np
+        >>> labels = np.array([[[0, 255]]], "uint8")  # the second pixel is void
+        >>> logits = np.zeros((1, 1, 2, 4), "float32")
+        >>> round(float(void_loss()(labels, logits)), 4)  # ln 4
+        1.3863
+    """
+    return keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, ignore_class=datasets.VOID
+    )
+
+
+def evaluate(model, dataset):
+    """Count a network's pixels over a whole data set in one confusion matrix.
+
+    Args:
+        model: Keras model from images (N, H, W, 3) to logits (N, H, W, C).
+        dataset: Iterable of images, (N, H, W, 3) uint8, and labels, (N, H, W) uint8.
+
+    Returns:
+        Confusion, (C, C) int64, rows truth, columns prediction; void is not counted.
+
+    Example:
+        >>> from fcnlib import datasets, models
+        >>> scenes = datasets.pasture_batches(range(2), [(32, 32)], batch_size=2)
+        >>> evaluate(models.fcn8s(num_classes=5), scenes).shape
+        (5, 5)
+    """
+    num_classes = model.output_shape[-1]
+    confusion = np.zeros((num_classes, num_classes), "int64")
+    for images, labels in dataset:
+        predictions = models.predict_labels(model, images.numpy())
+        confusion += metrics.confusion_matrix(labels.numpy(), predictions, num_classes)
+    return confusion
+
+
+def scores(confusion, classes):
+    """Return every score of one confusion matrix by its name, to four decimals.
+
+    Args:
+        confusion: (C, C) array, rows truth, columns prediction.
+        classes: Sequence of C names.
+
+    Returns:
+        Dictionary with "mean_iou", "iou" of each class by its name, "pixel_accuracy",
+        "mean_accuracy" and "frequency_weighted_iou".
+
+    Example:
+        >>> scores(np.diag([3, 1]), ("grass", "horse"))["iou"]
+        {'grass': 1.0, 'horse': 1.0}
+    """
+    by_class = zip(classes, metrics.iou(confusion), strict=True)
+    whole = (
+        metrics.pixel_accuracy,
+        metrics.mean_accuracy,
+        metrics.frequency_weighted_iou,
+    )
+    return {
+        "mean_iou": round(float(metrics.mean_iou(confusion)), 4),
+        "iou": {name: round(float(score), 4) for name, score in by_class},
+        **{score.__name__: round(float(score(confusion)), 4) for score in whole},
+    }
+
+
+def compare(path, seeds=COMPARED_SEEDS, epochs=COMPARED_EPOCHS, scenes=1_500):
+    """Train FCN-32s, 16s and 8s from scratch under one budget, with several seeds.
+
+    Each run is written down as soon as it ends; interrupted and called again, it goes
+    on with the runs that are missing.
+
+    Args:
+        path: `pathlib.Path` of the JSON file with all runs.
+        seeds: Sequence of integers, of the networks' first weights and the shuffling.
+        epochs: Integer, for each run.
+        scenes: Integer, how many training scenes to draw.
+
+    Returns:
+        Dictionary of the runs, as it stands in the file.
+    """
+    budget = {
+        "command": "python -m fcnlib compare",
+        "data": f"pasture, {scenes} scenes of {SIZE[0]} x {SIZE[1]} pixels, flipped, "
+        "turned, zoomed and recolored at random",
+        "epochs": epochs,
+        "scored_on": "200 unseen scenes of the test split",
+    }
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    if {key: stored.get(key) for key in budget} != budget:
+        stored = {**budget, "runs": []}
+    first = datasets.PASTURE_SPLITS["train"].start
+    pairs = list(zip(*pasture.draw_scenes(range(first, first + scenes)), strict=True))
+    unseen = unseen_scenes()
+    done = {(run["network"], run["seed"]) for run in stored["runs"]}
+    for seed in seeds:
+        for network in (models.fcn32s, models.fcn16s, models.fcn8s):
+            if (network.__name__, seed) in done:
+                continue
+            print(f"{network.__name__}, seed {seed}", flush=True)
+            stored["runs"].append(_run(network, seed, pairs, epochs, unseen))
+            datasets.write_file(path, (json.dumps(stored, indent=2) + "\n").encode())
+    return stored
+
+
+def _run(network, seed, pairs, epochs, unseen):
+    """Train one network from scratch and return its scores and seconds."""
+    keras.utils.set_random_seed(seed)
+    model = network(len(pasture.CLASSES))
+    dataset = datasets.batches(pairs, SIZE, BATCH_SIZE, augment=True, seed=seed)
+    start = time.perf_counter()
+    fit(model, dataset, epochs)
+    seconds = round(time.perf_counter() - start)
+    run = {"network": network.__name__, "seed": seed, "seconds": seconds}
+    return {**run, **scores(evaluate(model, unseen), pasture.CLASSES)}
+
+
+def unseen_scenes(size=SIZE):
+    """Return the scenes of the test split in batches, drawn once and kept.
+
+    Args:
+        size: (height, width) of the scenes.
+
+    Returns:
+        `tf.data.Dataset` of images, (N, H, W, 3) uint8, and labels, (N, H, W) uint8.
+    """
+    seeds = datasets.PASTURE_SPLITS["test"]
+    return datasets.pasture_batches(seeds, [size], BATCH_SIZE).cache()
+
+
+def train_pretrained(name):
+    """Train one of the networks that ship, and write its weights and its card.
+
+    A training that was interrupted goes on from its last whole epoch.
+
+    Args:
+        name: One of `models.PRETRAINED`.
+
+    Returns:
+        Dictionary, the card.
+
+    Raises:
+        ValueError: If no network has that name.
+    """
+    models.check_name(name)
+    keras.utils.set_random_seed(0)
+    architecture = name.removeprefix("pasture-")
+    model = getattr(models, architecture)(len(pasture.CLASSES))
+    dataset = datasets.pasture_batches(SHIPPED_SEEDS, SHIPPED_SIZES, BATCH_SIZE).cache()
+    backup = keras.callbacks.BackupAndRestore(f"data/training/{name}")
+    start = time.perf_counter()
+    fit(model, dataset, SHIPPED_EPOCHS, callbacks=[backup])
+    minutes = (time.perf_counter() - start) / 60
+    card = {
+        "name": name,
+        "architecture": architecture,
+        "size": "course",
+        "num_classes": len(pasture.CLASSES),
+        "classes": list(pasture.CLASSES),
+        "working_size": max(SHIPPED_SIZES),
+        "command": f"python -m fcnlib train {name}",
+        "data": f"pasture, {len(SHIPPED_SEEDS)} scenes of the sizes "
+        + ", ".join(f"{height} x {width}" for height, width in SHIPPED_SIZES),
+        "seeds": [SHIPPED_SEEDS[0], SHIPPED_SEEDS[-1]],
+        "epochs": SHIPPED_EPOCHS,
+        "minutes": round(minutes, 1),
+        "machine": f"{platform.machine()}, CPU",
+        "scores": {
+            f"{height} x {width}": scores(
+                evaluate(model, unseen_scenes((height, width))), pasture.CLASSES
+            )
+            for height, width in (SIZE, max(SHIPPED_SIZES))
+        },
+    }
+    return models.save_pretrained(model, card)

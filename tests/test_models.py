@@ -431,3 +431,49 @@ def test_a_dropped_network_leaves_the_memory():
     del model
     gc.collect()
     assert reference() is None
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"),
+    [
+        ((64, 96), (64, 96)),
+        ((128, 192), (64, 96)),
+        ((300, 100), (64, 21)),  # 64 / 300 of both sides
+        ((16, 16), (64, 64)),
+        ((1, 500), (1, 96)),
+    ],
+)
+def test_pictures_are_scaled_to_the_working_size(monkeypatch, size, seen):
+    seen_sizes = []
+
+    def predict_logits(network, image):
+        seen_sizes.append(image.shape[:2])
+        return np.zeros((*image.shape[:2], 5), dtype="float32")
+
+    monkeypatch.setattr(models, "predict_logits", predict_logits)
+    image = np.zeros((*size, 3), dtype="uint8")
+    predictions = models.predict_picture(None, image, (64, 96))
+    assert seen_sizes == [seen]
+    assert predictions.shape == size and predictions.dtype == "uint8"
+
+
+def test_a_picture_of_the_working_size_is_predicted_as_it_is():
+    network = models.fcn8s(num_classes=5)
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), "uint8")
+    predictions = models.predict_picture(network, image, (64, 96))
+    assert np.array_equal(predictions, models.predict_labels(network, image))
+
+
+def test_pictures_get_enlarged_scores_and_keeps_edges_in_place(monkeypatch):
+    # Red scores for class 0, green for class 1, blue for class 2. At a quarter of the
+    # size the edges, at multiples of 4, fall between pixels; enlarged they return.
+    image = np.zeros((128, 192, 3), dtype="uint8")
+    image[..., 0] = 255
+    image[:64, 100:] = (0, 255, 0)
+    image[64:, 52:] = (0, 0, 255)
+    monkeypatch.setattr(
+        models, "predict_logits", lambda network, small: small.astype("float32")
+    )
+    predictions = models.predict_picture(None, image, (32, 48))
+    assert np.array_equal(predictions[:60], image[:60].argmax(axis=-1))
+    assert np.array_equal(predictions[68:], image[68:].argmax(axis=-1))

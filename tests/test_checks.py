@@ -1,0 +1,258 @@
+"""Test the checks: what they say, and that nothing a student writes breaks them."""
+
+import _thread
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from fcnlib import checks
+
+VOID = 255
+
+
+def right_shares(labels, num_classes):
+    valid = labels[labels != VOID]
+    return [float(np.mean(valid == number)) for number in range(num_classes)]
+
+
+def counts(labels, num_classes):
+    return np.bincount(labels.ravel(), minlength=256)[:num_classes]
+
+
+def counts_of_valid(labels, num_classes):
+    return counts(labels, num_classes) / np.sum(labels != VOID)
+
+
+def only_present(labels, num_classes):
+    shares = counts_of_valid(labels, num_classes)
+    return shares[shares > 0]
+
+
+def right_test(image, predictions):
+    return np.array_equal(predictions, np.argmax(image, axis=-1))
+
+
+def said(name, answer, capsys):
+    """Run a check as a student does and return the one line that it printed."""
+    assert getattr(checks, name)(answer) is None
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+RIGHT = {"class_shares": right_shares, "is_brightest_channel": right_test}
+
+
+def test_names_list_every_exercise_once():
+    names = [name for lesson in checks.NAMES.values() for name in lesson]
+    assert len(names) == len(set(names))
+    assert checks.NAMES["00_start_here"] == tuple(RIGHT)
+    assert all(callable(getattr(checks, name)) for name in names)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_answers_are_right_for_every_seed(name, capsys):
+    assert said(name, RIGHT[name], capsys) == "Correct."
+    for seed in range(100):
+        assert checks.score(name, RIGHT[name], seed) == (1.0, "Correct.")
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("stub", [None, lambda *arguments: None])
+def test_stubs_are_not_attempted(name, stub, capsys):
+    assert said(name, stub, capsys).startswith("Not attempted yet: ")
+    assert checks.score(name, stub)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "hint"),
+    [
+        ("class_shares", counts, "counts"),
+        ("class_shares", lambda *a: 100 * counts_of_valid(*a), "percentages"),
+        ("class_shares", lambda m, n: counts(m, n) / m.size, "void"),
+        ("class_shares", only_present, "absent"),
+        ("class_shares", lambda m, n: counts(m, 256) / m.size, "shape is (256,)"),
+        ("class_shares", lambda m, n: np.full(n, np.nan), "nan"),
+        ("class_shares", lambda m, n: np.ones(n), "the numbers are not"),
+        ("class_shares", lambda m, n: {"sky": 1}, "returns dict"),
+        ("class_shares", lambda m, n: [[1], 2], "returns list"),
+        ("class_shares", lambda m: m, "TypeError"),
+        ("class_shares", 0.5, "function itself"),
+        ("is_brightest_channel", lambda i, p: p.max() <= 2, "prove nothing"),
+        ("is_brightest_channel", lambda i, p: True, "prove nothing"),
+        ("is_brightest_channel", lambda i, p: False, "which axis"),
+        ("is_brightest_channel", lambda i, p: p == i.argmax(-1), "many values"),
+        ("is_brightest_channel", lambda i, p: "yes", "returns str"),
+        (
+            "is_brightest_channel",
+            lambda i, p: np.mean(p == i.argmax(-1)) > 0.9,
+            "one pixel differs",
+        ),
+        (
+            "is_brightest_channel",
+            lambda i, p: right_test(i, p) or p.max() > 2,
+            "nothing to do",
+        ),
+    ],
+)
+def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
+    line = said(name, wrong, capsys)
+    assert line.startswith("Not yet: ")
+    assert hint in line
+
+
+def test_hard_coded_answers_fail_under_another_seed():
+    seen = []
+
+    def remember(labels, num_classes):
+        seen.append(right_shares(labels, num_classes))
+        return seen[-1]
+
+    checks.score("class_shares", remember)
+    replayed = iter(seen)
+    assert checks.score("class_shares", lambda *a: next(replayed), 1)[0] == 0
+
+
+def raise_with(error):
+    def answer(*arguments):
+        raise error
+
+    return answer
+
+
+class Unprintable(Exception):
+    """An error that fails to print itself."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+class Uncomparable:
+    """A value that stops the program when it is read as numbers."""
+
+    def __array__(self, *arguments, **options):
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("two\nlines"),
+        SystemExit(1),
+        RecursionError(),
+        Unprintable(),
+        GeneratorExit(),
+        MemoryError(),
+        StopIteration(),
+    ],
+)
+def test_errors_become_one_line(error, capsys):
+    line = said("class_shares", raise_with(error), capsys)
+    assert line.startswith("Not yet: it stops with " + type(error).__name__)
+
+
+def test_values_that_cannot_be_read_become_one_line(capsys):
+    line = said("class_shares", lambda *a: Uncomparable(), capsys)
+    assert line.startswith("Not yet: ")
+
+
+def test_endless_recursion_becomes_one_line(capsys):
+    def forever(labels, num_classes):
+        return forever(labels, num_classes)
+
+    assert "RecursionError" in said("class_shares", forever, capsys)
+
+
+def test_prints_and_warnings_of_an_answer_stay_out(capsys, recwarn):
+    def talkative(labels, num_classes):
+        print("labels:", labels)
+        np.zeros(1) / np.zeros(1)
+        return right_shares(labels, num_classes)
+
+    assert said("class_shares", talkative, capsys) == "Correct."
+    assert not recwarn.list
+
+
+def test_answers_that_change_their_arguments_are_told(capsys):
+    def in_place(labels, num_classes):
+        shares = right_shares(labels, num_classes)
+        labels[labels == VOID] = 0
+        return shares
+
+    assert "work on a copy" in said("class_shares", in_place, capsys)
+
+
+def test_none_from_one_branch_only(capsys):
+    def forgetful(image, predictions):
+        if right_test(image, predictions):
+            return True
+
+    assert "None for some" in said("is_brightest_channel", forgetful, capsys)
+
+
+def endless(labels, num_classes):
+    while True:
+        pass
+
+
+def endless_that_catches(labels, num_classes):
+    while True:
+        try:
+            len(labels)
+        except Exception:
+            continue
+
+
+def asleep(labels, num_classes):
+    time.sleep(2)
+
+
+def still_running(function):
+    """Tell whether any thread is inside a function."""
+    for frame in sys._current_frames().values():
+        while frame is not None:
+            if frame.f_code is function.__code__:
+                return True
+            frame = frame.f_back
+    return False
+
+
+@pytest.mark.parametrize("answer", [endless, endless_that_catches, asleep])
+def test_calls_end_when_their_time_is_up(answer, capsys, monkeypatch):
+    monkeypatch.setattr(checks, "SECONDS", 0.2)
+    start = time.monotonic()
+    line = said("class_shares", answer, capsys)
+    assert "without end" in line
+    assert time.monotonic() - start < 1.9
+    if answer is not asleep:  # a sleeper ends when it wakes up
+        assert not still_running(answer)
+
+
+def test_the_users_interrupt_passes():
+    with pytest.raises(KeyboardInterrupt):
+        checks.class_shares(raise_with(KeyboardInterrupt()))
+
+
+def test_the_users_interrupt_ends_a_running_answer():
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        checks.class_shares(endless)
+    timer.join()
+    assert not still_running(endless)
+
+
+def test_unknown_exercises_are_named():
+    with pytest.raises(ValueError, match="one of class_shares.*'claas_shares'"):
+        checks.score("claas_shares", right_shares)
+
+
+def test_values_and_functions_are_told_apart():
+    kinds = {"value": print, "function": 3}
+    for asks_for, answer in kinds.items():
+        with pytest.raises(checks._Mistake):
+            checks._accept(answer, asks_for)
+    assert checks._accept(3, "value") == 3

@@ -1,0 +1,334 @@
+import errno
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from fcnlib import __main__ as command_line
+from fcnlib import datasets, models, pasture, training
+
+CARD = {
+    "architecture": "fcn8s",
+    "size": "course",
+    "num_classes": 5,
+    "classes": list(pasture.CLASSES),
+    "working_size": [64, 96],
+}
+
+
+@pytest.fixture(scope="module")
+def network():
+    return models.fcn8s(num_classes=5)
+
+
+@pytest.fixture
+def shipped(monkeypatch, network):
+    """Put an untrained network in the place of the shipped ones."""
+    monkeypatch.setattr(models, "load_pretrained", lambda name: network)
+    monkeypatch.setattr(models, "read_card", lambda name: CARD)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "photo.png"
+    datasets.write_png(path, pasture.draw_scene(0, 48, 80)[0])
+    return path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def run_in_vain(capsys, *arguments):
+    """Return the one line of error that a command leaves."""
+    code = command_line.main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    assert code == 2
+    assert printed.err.startswith("error: ")
+    assert printed.err.endswith("\n") and printed.err.count("\n") == 1
+    return printed.err
+
+
+# The program
+
+
+def run_program(*arguments):
+    program = [sys.executable, "-m", "fcnlib", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_command():
+    ended = run_program("--help")
+    assert ended.returncode == 0 and ended.stderr == ""
+    for command in ("doctor", "results", "segment", "train", "evaluate", "download"):
+        assert f"\n    {command} " in ended.stdout
+
+
+def test_doctor_reports_and_keeps_libraries_quiet():
+    ended = run_program("doctor")
+    assert ended.returncode == 0 and ended.stderr == ""
+    for word in ("Python", "tensorflow", "keras", "cores", "GPU", *models.PRETRAINED):
+        assert word in ended.stdout
+
+
+def test_unknown_commands_and_missing_arguments(capsys):
+    assert "'dance'" in run_in_vain(capsys, "dance")
+    assert "COMMAND" in run_in_vain(capsys)
+    assert "PICTURE" in run_in_vain(capsys, "segment")
+
+
+def test_download_of_pasture_needs_nothing(capsys):
+    assert command_line.main(["download", "pasture"]) == 0
+    assert "Nothing to download" in capsys.readouterr().out
+    assert "data set cats is unknown" in run_in_vain(capsys, "download", "cats")
+
+
+# Segment
+
+
+def test_segment_writes_beside_the_picture(shipped, picture, capsys):
+    assert command_line.main(["segment", str(picture)]) == 0
+    assert names(picture.parent) == [
+        "photo.png",
+        "photo_labels.png",
+        "photo_overlay.png",
+    ]
+    labels = datasets.read_labels(picture.with_name("photo_labels.png"))
+    overlay = datasets.read_image(picture.with_name("photo_overlay.png"))
+    assert labels.shape == (48, 80) and labels.max() < 5
+    assert overlay.shape == (48, 80, 3)
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{picture}: ") and printed.count("\n") == 1
+    shares = [
+        float(share.split()[-1][:-1]) for share in printed.split(": ")[1].split(",")
+    ]
+    assert sum(shares) == pytest.approx(100, abs=0.3)
+
+
+def write_kind(path, kind):
+    image = pasture.draw_scene(1, 40, 72)[0]
+    if kind == "gray":
+        PIL.Image.fromarray(image[..., 0]).save(path)
+    elif kind == "alpha":
+        PIL.Image.fromarray(np.dstack((image, image[..., 0]))).save(path)
+    elif kind == "16 bits":
+        assert cv2.imwrite(str(path), image.astype("uint16") * 257)
+    else:
+        exif = PIL.Image.Exif()
+        exif[0x0112] = 6
+        PIL.Image.fromarray(image).save(path, format="JPEG", exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        ("gray", (40, 72)),
+        ("alpha", (40, 72)),
+        ("16 bits", (40, 72)),
+        ("turned", (72, 40)),
+    ],
+)
+def test_segment_takes_every_kind_of_picture(shipped, tmp_path, kind, size):
+    write_kind(tmp_path / "kind.png", kind)
+    folder = tmp_path / "new" / "folder"
+    arguments = ["segment", str(tmp_path / "kind.png"), "--out", str(folder)]
+    assert command_line.main(arguments) == 0
+    assert names(folder) == ["kind_labels.png", "kind_overlay.png"]
+    assert datasets.read_labels(folder / "kind_labels.png").shape == size
+    assert datasets.read_image(folder / "kind_overlay.png").shape == (*size, 3)
+
+
+def test_segment_refuses_outputs_that_meet(shipped, picture, tmp_path, capsys):
+    other = tmp_path / "photo.jpg"
+    other.write_bytes(picture.read_bytes())
+    message = run_in_vain(capsys, "segment", picture, other)
+    assert "photo_labels.png" in message and "--out" in message
+    assert "photo_labels.png" in run_in_vain(capsys, "segment", picture, picture)
+    own = tmp_path / "photo_labels.png"
+    own.write_bytes(picture.read_bytes())
+    assert "would meet" in run_in_vain(capsys, "segment", picture, own)
+    assert names(tmp_path) == ["photo.jpg", "photo.png", "photo_labels.png"]
+    assert own.read_bytes() == picture.read_bytes()
+
+
+# Bad input
+
+
+def make_bad(path, kind):
+    content = path.read_bytes()
+    if kind == "missing":
+        path.unlink()
+    elif kind == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        path.write_bytes(
+            {"empty": b"", "no image": b"hello", "0 pixels": b"P6 0 0 255\n"}[kind]
+        )
+
+
+@pytest.mark.parametrize(
+    "kind", ["missing", "empty", "truncated", "no image", "0 pixels"]
+)
+def test_segment_names_a_bad_picture(shipped, picture, tmp_path, capsys, kind):
+    make_bad(picture, kind)
+    folder = tmp_path / "out"
+    assert str(picture) in run_in_vain(capsys, "segment", picture, "--out", folder)
+    assert not folder.exists()
+
+
+def test_segment_names_an_unknown_model(picture, capsys):
+    message = run_in_vain(capsys, "segment", picture, "--model", "pasture-fcn64s")
+    assert "pasture-fcn64s" in message and "pasture-fcn8s" in message
+    assert names(picture.parent) == ["photo.png"]
+
+
+@pytest.fixture
+def weights_folder(monkeypatch, tmp_path, network):
+    """Ship an untrained network from a folder of its own."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    network.save_weights(folder / "pasture-fcn8s.weights.h5")
+    content = (folder / "pasture-fcn8s.weights.h5").read_bytes()
+    card = {**CARD, "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "pasture-fcn8s.json").write_text(json.dumps(card))
+    monkeypatch.setattr(models, "WEIGHTS", folder)
+    return folder
+
+
+def test_segment_loads_the_weights_of_the_card(weights_folder, picture):
+    assert command_line.main(["segment", str(picture)]) == 0
+
+
+def test_segment_refuses_weights_with_another_hash(weights_folder, picture, capsys):
+    path = weights_folder / "pasture-fcn8s.weights.h5"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    message = run_in_vain(capsys, "segment", picture)
+    assert "pasture-fcn8s.weights.h5" in message and "SHA-256" in message
+
+
+def test_segment_refuses_weights_for_another_class_count(
+    weights_folder, picture, capsys, recwarn
+):
+    path = weights_folder / "pasture-fcn8s.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "num_classes": 7}))
+    message = run_in_vain(capsys, "segment", picture)
+    assert "pasture-fcn8s.weights.h5" in message and "7 classes" in message
+    assert len(recwarn) == 0  # a warning of Keras would be a second line
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENOSPC, "No space left on device"),
+        (errno.EACCES, "Permission denied"),
+    ],
+)
+def test_segment_that_cannot_write_leaves_nothing(
+    shipped, picture, tmp_path, capsys, monkeypatch, number, reason
+):
+    def fail(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:20])
+        raise OSError(number, reason)
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", fail)
+    folder = tmp_path / "out"
+    message = run_in_vain(capsys, "segment", picture, "--out", folder)
+    assert str(folder / "photo_overlay.png") in message and reason in message
+    assert names(folder) == []
+
+
+def test_segment_into_a_file_instead_of_a_folder(shipped, picture, capsys):
+    message = run_in_vain(capsys, "segment", picture, "--out", picture)
+    assert str(picture) in message
+    assert names(picture.parent) == ["photo.png"]
+
+
+def test_an_interruption_is_one_line(shipped, picture, capsys, monkeypatch):
+    def interrupt(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "read_image", interrupt)
+    assert command_line.main(["segment", str(picture)]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+# Results, train and evaluate
+
+
+def test_results_write_pictures_and_scores(shipped, tmp_path, monkeypatch, capsys):
+    splits = {**datasets.PASTURE_SPLITS, "test": range(3)}
+    monkeypatch.setattr(datasets, "PASTURE_SPLITS", splits)
+    monkeypatch.setattr(command_line, "SCENE_SIZE", (32, 32))
+    folder = tmp_path / "results"
+    assert command_line.main(["results", "--out", str(folder)]) == 0
+    assert names(folder) == [
+        "horse.png",
+        "run.json",
+        "scores.json",
+        "sem_seg.png",
+        "sem_seg_inf.png",
+    ]
+    image, labels = pasture.draw_scene(command_line.HORSE_SEED, 480, 640)
+    assert np.array_equal(datasets.read_image(folder / "horse.png"), image)
+    assert (labels == pasture.CLASSES.index("horse")).mean() > 0.05
+    scores = json.loads((folder / "scores.json").read_text())
+    assert scores["scenes"] == 3 and scores["seeds"] == [0, 2]
+    assert scores["height"] == scores["width"] == 32
+    assert list(scores["networks"]) == list(models.PRETRAINED)
+    for score in scores["networks"].values():
+        assert list(score["iou"]) == list(pasture.CLASSES)
+        assert 0 <= score["mean_iou"] <= 1 and 0 <= score["pixel_accuracy"] <= 1
+        mean = np.nanmean(list(score["iou"].values()))
+        assert score["mean_iou"] == pytest.approx(mean, abs=1e-4)
+    run = json.loads((folder / "run.json").read_text())
+    assert {"seconds", "python", "packages", "cores"} <= set(run)
+    assert capsys.readouterr().out.count("unseen scenes") == 3
+
+
+def test_evaluate_prints_one_table(shipped, monkeypatch, capsys):
+    splits = {**datasets.PASTURE_SPLITS, "val": range(1000, 1003)}
+    monkeypatch.setattr(datasets, "PASTURE_SPLITS", splits)
+    arguments = "evaluate pasture-fcn8s --data pasture --split val --size 32x48"
+    assert command_line.main(arguments.split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "pasture-fcn8s on pasture val: 3 scenes of 32 x 48"
+    rows = {line[:24].strip(): line[24:].split() for line in lines[2:]}
+    assert list(rows)[:5] == list(pasture.CLASSES)
+    assert list(rows)[5:] == [
+        "mean IoU",
+        "frequency weighted IoU",
+        "pixel accuracy",
+        "mean accuracy",
+    ]
+    ious = [float(rows[name][0]) for name in pasture.CLASSES]
+    assert float(rows["mean IoU"][0]) == pytest.approx(np.nanmean(ious), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("--data cats --split test", "data set cats is unknown; expected pasture"),
+        ("--data pasture --split exam", "split exam is unknown; expected train, val"),
+        ("--data pasture --split test --size 12", "size is 12; expected HEIGHTxWIDTH"),
+        ("--data pasture --split test --size 0x9", "size is 0x9"),
+        ("--data pasture", "--split"),
+    ],
+)
+def test_evaluate_refuses_what_it_does_not_know(shipped, capsys, arguments, expected):
+    assert expected in run_in_vain(
+        capsys, "evaluate", "pasture-fcn8s", *arguments.split()
+    )
+
+
+def test_train_hands_over_the_name(monkeypatch):
+    trained = []
+    monkeypatch.setattr(training, "train_pretrained", trained.append)
+    assert command_line.main(["train", "pasture-fcn16s"]) == 0
+    assert trained == ["pasture-fcn16s"]

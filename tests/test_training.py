@@ -1,0 +1,121 @@
+"""The recipe trains, the loss ignores void, scores are those of one matrix."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fcnlib import datasets, metrics, models, pasture, training
+
+
+def test_loss_is_the_mean_over_pixels_that_are_not_void():
+    labels = np.array([[[0, 1], [2, 255]]], "uint8")
+    logits = np.random.default_rng(0).normal(size=(1, 2, 2, 3)).astype("float32")
+    # By hand: minus the logarithm of the softmax at the true class, three pixels.
+    exponentials = np.exp(logits[0].reshape(4, 3).astype("float64"))
+    softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
+    by_hand = -np.log(softmax[[0, 1, 2], [0, 1, 2]]).mean()
+    assert float(training.void_loss()(labels, logits)) == pytest.approx(by_hand, 1e-5)
+
+
+def test_a_batch_of_void_alone_has_loss_zero():
+    labels = np.full((1, 2, 2), 255, "uint8")
+    logits = np.ones((1, 2, 2, 3), "float32")
+    assert float(training.void_loss()(labels, logits)) == 0
+
+
+def test_void_pixels_move_no_weight():
+    logits = tf.Variable(np.zeros((1, 1, 2, 3), "float32"))
+    with tf.GradientTape() as tape:
+        loss = training.void_loss()(np.array([[[1, 255]]], "uint8"), logits)
+    gradient = tape.gradient(loss, logits).numpy()[0, 0]
+    assert np.abs(gradient[0]).sum() > 0 and np.abs(gradient[1]).sum() == 0
+
+
+def test_training_learns_a_few_scenes():
+    keras.utils.set_random_seed(0)
+    model = models.fcn8s(num_classes=5)
+    pairs = list(zip(*pasture.draw_scenes(range(16), 64, 64), strict=True))
+    scenes = datasets.batches(pairs, (64, 64), 8)
+    history = training.fit(model, scenes, epochs=25, verbose=0)
+    confusion = training.evaluate(model, scenes)
+    share = confusion.sum(axis=1).max() / confusion.sum()
+    assert history.history["loss"][-1] < 0.6 * history.history["loss"][0]
+    # One class everywhere would score share / 5.
+    assert metrics.mean_iou(confusion) > max(0.4, 2 * share / 5)
+
+
+def test_the_deconvolutions_stay_bilinear_in_training():
+    model = models.fcn8s(num_classes=5)
+    before = model.get_layer("upscore8").kernel.numpy()
+    scenes = datasets.pasture_batches(range(4), [(32, 32)], 2)
+    training.fit(model, scenes, epochs=1, verbose=0)
+    np.testing.assert_array_equal(model.get_layer("upscore8").kernel.numpy(), before)
+
+
+def test_evaluate_counts_every_pixel_once():
+    model = models.fcn8s(num_classes=5)
+    images, labels = pasture.draw_scenes(range(5), 32, 48)
+    scenes = datasets.pasture_batches(range(5), [(32, 48)], 2)
+    predictions = models.predict_labels(model, images)
+    expected = metrics.confusion_matrix(labels, predictions, 5)
+    np.testing.assert_array_equal(training.evaluate(model, scenes), expected)
+    assert expected.sum() == (labels != datasets.VOID).sum()
+
+
+def test_scores_are_those_of_the_matrix():
+    confusion = np.array([[5, 1, 1], [0, 5, 0], [1, 0, 2]])
+    scores = training.scores(confusion, ("a", "b", "c"))
+    assert scores["iou"] == {"a": 0.625, "b": 0.8333, "c": 0.5}
+    assert scores["mean_iou"] == round(47 / 72, 4)
+    assert scores["pixel_accuracy"] == 0.8
+    assert scores["mean_accuracy"] == round(50 / 63, 4)
+    assert scores["frequency_weighted_iou"] == round(241 / 360, 4)
+
+
+@pytest.mark.parametrize("dataset", ["empty", "endless"])
+def test_a_dataset_without_a_length_is_refused(dataset):
+    scenes = datasets.pasture_batches(range(2), [(32, 32)], 2)
+    scenes = scenes.take(0) if dataset == "empty" else scenes.repeat()
+    with pytest.raises(ValueError, match="known length"):
+        training.fit(models.fcn8s(num_classes=5), scenes, epochs=1)
+
+
+def test_training_to_ship_writes_weights_that_load(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(training, "SHIPPED_SEEDS", range(20_000, 20_004))
+    monkeypatch.setattr(training, "SHIPPED_SIZES", [(32, 32), (32, 48)])
+    monkeypatch.setattr(training, "SHIPPED_EPOCHS", 1)
+    monkeypatch.setattr(datasets, "PASTURE_SPLITS", {"test": range(2)})
+    monkeypatch.chdir(tmp_path)
+    card = training.train_pretrained("pasture-fcn16s")
+    assert sorted(path.name for path in tmp_path.glob("pasture*")) == [
+        "pasture-fcn16s.json",
+        "pasture-fcn16s.weights.h5",
+    ]
+    assert models.read_card("pasture-fcn16s")["sha256"] == card["sha256"]
+    assert card["working_size"] == (32, 48)
+    confusion = training.evaluate(
+        models.load_pretrained("pasture-fcn16s"), training.unseen_scenes((32, 48))
+    )
+    assert training.scores(confusion, pasture.CLASSES) == card["scores"]["32 x 48"]
+
+
+def test_training_to_ship_refuses_an_unknown_name():
+    with pytest.raises(ValueError, match="pasture-fcn8s"):
+        training.train_pretrained("pasture-fcn4s")
+
+
+def test_comparison_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "PASTURE_SPLITS", {"train": range(9), "test": [0]})
+    monkeypatch.setattr(training, "SIZE", (32, 32))
+    path = tmp_path / "compare.json"
+    first = training.compare(path, seeds=(0,), epochs=1, scenes=2)
+    again = training.compare(path, seeds=(0, 1), epochs=1, scenes=2)
+    assert json.loads(path.read_text()) == again
+    assert again["runs"][:3] == first["runs"]
+    assert [(run["network"], run["seed"]) for run in again["runs"]] == [
+        (network, seed) for seed in (0, 1) for network in ("fcn32s", "fcn16s", "fcn8s")
+    ]

@@ -225,6 +225,11 @@ def read_card(name):
     Raises:
         ValueError: If no network has that name.
         FileNotFoundError: If its card is missing.
+
+    Example:
+        >>> from fcnlib import models
+        >>> models.read_card("pasture-fcn8s")["classes"]
+        ['sky', 'grass', 'tree', 'fence', 'horse']
     """
     check_name(name)
     return json.loads(_shipped(f"{name}.json").read_text(encoding="utf-8"))
@@ -262,6 +267,12 @@ def save_pretrained(model, card):
 
     Raises:
         OSError: If a file cannot be written; the old ones stay as they are then.
+
+    Example:
+        >>> from fcnlib import models
+        >>> model = models.load_pretrained("pasture-fcn8s")
+        >>> card = models.read_card("pasture-fcn8s")
+        >>> models.save_pretrained(model, card)["sha256"]  # doctest: +SKIP
     """
     bare = _build(card)  # without the optimizer, which the file would hold as well
     bare.set_weights(model.get_weights())
@@ -289,6 +300,11 @@ def load_pretrained(name):
         ValueError: If no network has that name, if the file is not the one that the
             card names by its SHA-256, or if it is for another network.
         FileNotFoundError: If the weights or their card are missing.
+
+    Example:
+        >>> from fcnlib import models
+        >>> models.load_pretrained("pasture-fcn16s").name
+        'fcn16s'
     """
     card = read_card(name)
     path = _shipped(f"{name}.weights.h5")

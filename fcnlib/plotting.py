@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from IPython.display import Image, display
+from matplotlib import colormaps, patheffects
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 VOID = 255
 
@@ -31,6 +32,17 @@ BACKGROUND_FIRST = [2, 4, 0, 1, 3, 5, 6]
 
 STYLE = ["default", str(Path(__file__).with_name("course.mplstyle"))]
 PANELS_IN_A_ROW = 4
+WINDOW = "#D55E00"  # the outline of a window on a grid of numbers
+# Places in the palette, line styles and markers of curves and boxes; yellow, which is
+# too faint for a line on white, is left out.
+CURVES = [
+    (2, "-", "o"),
+    (4, "--", "s"),
+    (0, "-.", "^"),
+    (1, ":", "D"),
+    (5, (0, (7, 2)), "v"),
+    (6, (0, (3, 1, 1, 1, 1, 1)), "P"),
+]
 
 
 def colorize(labels, class_names=()):
@@ -127,6 +139,79 @@ def show_images(images, titles, alt, class_names=()):
     """
     with plt.style.context(STYLE):
         show(_draw_panels(images, titles, class_names), alt)
+
+
+def show_grids(grids, titles, alt, windows=None):
+    """Show small arrays as grids with their numbers written in the squares.
+
+    Squares are tinted by their number, positive ones in purple and negative ones in
+    orange. A square that holds nan is gray and stays empty.
+
+    Args:
+        grids: List of arrays (H, W) of numbers, all drawn with squares of one size.
+        titles: List of as many titles, of one to three words.
+        alt: What the figure shows, a string of at most 300 characters.
+        windows: List with an entry for each grid: `None`, or the (row, column, height,
+            width) of a window that is outlined. `None` outlines nothing.
+
+    Raises:
+        ValueError: If there is no grid, if there are not as many titles or windows, if
+            a grid has not two axes, or if its numbers would be too small to be read.
+    """
+    with plt.style.context(STYLE):
+        show(_draw_grids(grids, titles, windows), alt)
+
+
+def show_maps(maps, titles, alt, signed=False):
+    """Show maps of magnitudes side by side, with one color bar for all.
+
+    Args:
+        maps: List of arrays (H, W) of numbers; nan is left white.
+        titles: List of as many titles, of one to three words.
+        alt: What the figure shows, a string of at most 300 characters.
+        signed: `True` for a color bar that is centered on zero, white there, purple
+            above it and orange below.
+
+    Raises:
+        ValueError: If there is no map, if there are not as many titles, or if a map
+            has not two axes.
+    """
+    with plt.style.context(STYLE):
+        show(_draw_maps(maps, titles, signed), alt)
+
+
+def show_curves(curves, alt, x_label, y_label):
+    """Show curves that differ in color, line style and marker, with a legend.
+
+    Args:
+        curves: Dict of at most six: name of the curve -> its x values and y values.
+        alt: What the figure shows, a string of at most 300 characters.
+        x_label: What the x values are, with their unit.
+        y_label: What the y values are, with their unit.
+
+    Raises:
+        ValueError: If there is no curve or more than six.
+    """
+    with plt.style.context(STYLE):
+        show(_draw_curves(curves, x_label, y_label), alt)
+
+
+def show_boxes(image, boxes, alt):
+    """Show boxes drawn on an image, and their names beside it.
+
+    Where a box leaves the image, the figure is white.
+
+    Args:
+        image: RGB image (H, W, 3) uint8.
+        boxes: Dict of at most six: name of the box -> its (row, column, height, width)
+            in pixels.
+        alt: What the figure shows, a string of at most 300 characters.
+
+    Raises:
+        ValueError: If there is no box or more than six, or if the image is none.
+    """
+    with plt.style.context(STYLE):
+        show(_draw_boxes(_check_image(image), boxes), alt)
 
 
 def save_images(path, images, titles, alt, class_names=()):
@@ -291,6 +376,175 @@ def _legend_handles(panels, class_names):
         )
         for value in present
     ]
+
+
+def _check_numbers(arrays, titles):
+    """Return arrays of numbers with two axes each, or raise if they are none."""
+    arrays = [np.asarray(array, dtype=float) for array in arrays]
+    if not arrays or len(titles) != len(arrays):
+        raise ValueError(
+            "expected at least one array and as many titles as arrays, got "
+            f"{len(arrays)} and {len(titles)}: give each array a title."
+        )
+    for array in arrays:
+        if array.ndim != 2 or not array.size:
+            raise ValueError(
+                f"expected arrays (H, W) with squares to show, got {array.shape}: "
+                "choose one channel of one image."
+            )
+    return arrays
+
+
+def _draw_grids(grids, titles, windows):
+    """Draw grids of numbers in rows, with squares of one size."""
+    grids = _check_numbers(grids, titles)
+    windows = [None] * len(grids) if windows is None else list(windows)
+    if len(windows) != len(grids):
+        raise ValueError(
+            f"expected a window or None for each of the {len(grids)} grids, got "
+            f"{len(windows)}: write None where nothing is outlined."
+        )
+    words = [[_write(number) for number in grid.ravel()] for grid in grids]
+    longest = max(len(word) for row in words for word in row)
+    figure, axes, side = _lay_out_grids(grids, longest)
+    size = min(12, 72 * side / (0.7 * longest + 0.6))
+    if size < 6:
+        raise ValueError(
+            f"expected few squares, got {len(grids)} grids with up to {longest} "
+            "digits: show a part of them, or the whole by show_maps."
+        )
+    for axis, grid, row, title in zip(axes, grids, words, titles, strict=False):
+        _draw_grid(axis, grid, row, size)
+        axis.set_title(title)
+    for axis, window in zip(axes, windows, strict=False):
+        if window is not None:
+            axis.add_patch(_rectangle(window, edgecolor=WINDOW, linewidth=3))
+    return figure
+
+
+def _write(number):
+    """Write a number in as few digits as three places allow, and nan as nothing."""
+    return "" if np.isnan(number) else f"{number:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _lay_out_grids(grids, longest):
+    """Make axes for grids and return the side of their squares in inches too."""
+    columns = min(len(grids), PANELS_IN_A_ROW)
+    heights = [
+        max(grid.shape[0] for grid in grids[start : start + columns])
+        for start in range(0, len(grids), columns)
+    ]
+    widths = [
+        max(max(grid.shape[1], 2) for grid in grids[column::columns])
+        for column in range(columns)
+    ]
+    across = sum(widths) + 0.5 * columns
+    side = min(0.16 * max(longest, 3), 9.6 / across)
+    figure = Figure(
+        figsize=(side * across, side * sum(heights) + 0.35 * len(heights)),
+        layout="constrained",
+    )
+    ratios = {"width_ratios": widths, "height_ratios": heights}
+    axes = figure.subplots(len(heights), columns, squeeze=False, **ratios)
+    for (row, column), axis in np.ndenumerate(axes):
+        _center(axis, grids, row * columns + column, widths[column], heights[row])
+    return figure, axes.ravel(), side
+
+
+def _center(axis, grids, place, width, height):
+    """Give an axis room for the widest grid, with its own in the middle."""
+    axis.set_axis_off()
+    axis.set_aspect("equal")
+    if place < len(grids):
+        own_height, own_width = grids[place].shape
+        left = (own_width - width) / 2 - 0.5
+        top = (own_height - height) / 2 - 0.5
+        axis.set(xlim=(left, left + width), ylim=(top + height, top))
+
+
+def _draw_grid(axis, grid, words, size):
+    """Draw the squares of one grid, tinted by their numbers, and write in them."""
+    limit = np.nanmax(np.abs(grid), initial=0) or 1
+    tint = colormaps["PuOr_r"](0.5 + 0.22 * np.nan_to_num(grid) / limit)[..., :3]
+    tint[grid == 0] = 1
+    tint[np.isnan(grid)] = 0.85
+    for (row, column), _ in np.ndenumerate(grid):
+        square = _rectangle((row, column, 1, 1), edgecolor="#777777", linewidth=0.8)
+        square.set(facecolor=tint[row, column], fill=True)
+        axis.add_patch(square)
+        word = words[row * grid.shape[1] + column]
+        axis.text(column, row, word, ha="center", va="center_baseline", fontsize=size)
+
+
+def _rectangle(box, **look):
+    """Make the outline of a box of pixels, given as (row, column, height, width)."""
+    row, column, height, width = box
+    corner = column - 0.5, row - 0.5
+    return Rectangle(corner, width, height, fill=False, clip_on=False, **look)
+
+
+def _draw_maps(maps, titles, signed):
+    """Draw maps of magnitudes in rows, with one color bar."""
+    maps = _check_numbers(maps, titles)
+    figure, axes = _lay_out(maps, legend=False)
+    lowest = min(np.nanmin(values) for values in maps)
+    highest = max(np.nanmax(values) for values in maps)
+    if signed:
+        highest = max(abs(lowest), abs(highest)) or 1
+        lowest = -highest
+    look = {"cmap": "PuOr_r" if signed else "viridis", "vmin": lowest, "vmax": highest}
+    for axis, values, title in zip(axes, maps, titles, strict=False):
+        picture = axis.imshow(values, **look)
+        axis.set(title=title, xticks=[], yticks=[])
+    for axis in axes[len(maps) :]:
+        axis.set_axis_off()
+    figure.colorbar(picture, ax=axes, aspect=30, pad=0.02)
+    return figure
+
+
+def _draw_curves(curves, x_label, y_label):
+    """Draw curves with markers at about a dozen of their points."""
+    _check_count(curves, "curve")
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axis = figure.subplots()
+    looks = zip(CURVES, curves.items(), strict=False)
+    for (color, line, marker), (name, (x_values, y_values)) in looks:
+        every = max(1, len(x_values) // 12)
+        look = {"color": PALETTE[color] / 255, "linestyle": line, "marker": marker}
+        axis.plot(x_values, y_values, label=name, markevery=every, **look)
+    axis.set(xlabel=x_label, ylabel=y_label)
+    axis.grid(color="#dddddd", linewidth=0.6)
+    if len(curves) > 1:
+        axis.legend(handlelength=3)
+    return figure
+
+
+def _draw_boxes(image, boxes):
+    """Draw boxes on an image, on a white line each, and a legend beside it."""
+    _check_count(boxes, "box")
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(image)
+    height, width = image.shape[:2]
+    edges = np.array([(0, 0, height, width), *boxes.values()], dtype=float)
+    ends = edges[:, :2] + edges[:, 2:]
+    (top, left), (bottom, right) = edges[:, :2].min(axis=0), ends.max(axis=0)
+    axis.set(xlim=(left - 1, right), ylim=(bottom, top - 1), xticks=[], yticks=[])
+    halo = [patheffects.withStroke(linewidth=4.5, foreground="white")]
+    for (color, line, _), (name, box) in zip(CURVES, boxes.items(), strict=False):
+        look = {"edgecolor": PALETTE[color] / 255, "linestyle": line, "label": name}
+        axis.add_patch(_rectangle(box, linewidth=2.2, path_effects=halo, **look))
+    figure.legend(loc="outside right center", handlelength=2.6)
+    return figure
+
+
+def _check_count(named, kind):
+    """Raise unless there are from one to six named things to draw."""
+    if not 0 < len(named) <= len(CURVES):
+        raise ValueError(
+            f"expected from 1 to {len(CURVES)} of them, by name, got {len(named)} "
+            f"(each {kind} needs a look of its own): draw fewer."
+        )
 
 
 def _render(figure, alt, dpi):

@@ -163,6 +163,10 @@ def compare(path, seeds=COMPARED_SEEDS, epochs=COMPARED_EPOCHS, scenes=1_500):
 
     Returns:
         Dictionary of the runs, as it stands in the file.
+
+    Example:
+        >>> import pathlib
+        >>> compare(pathlib.Path("results/compare.json"))  # doctest: +SKIP
     """
     budget = {
         "command": "python -m fcnlib compare",
@@ -208,6 +212,11 @@ def unseen_scenes(size=SIZE):
 
     Returns:
         `tf.data.Dataset` of images, (N, H, W, 3) uint8, and labels, (N, H, W) uint8.
+
+    Example:
+        >>> images, labels = next(iter(unseen_scenes((32, 48))))
+        >>> tuple(images.shape), tuple(labels.shape)
+        ((16, 32, 48, 3), (16, 32, 48))
     """
     seeds = datasets.PASTURE_SPLITS["test"]
     return datasets.pasture_batches(seeds, [size], BATCH_SIZE).cache()
@@ -226,6 +235,9 @@ def train_pretrained(name):
 
     Raises:
         ValueError: If no network has that name.
+
+    Example:
+        >>> train_pretrained("pasture-fcn8s")  # doctest: +SKIP
     """
     models.check_name(name)
     keras.utils.set_random_seed(0)

@@ -276,6 +276,7 @@ def save_pretrained(model, card):
     """
     bare = _build(card)  # without the optimizer, which the file would hold as well
     bare.set_weights(model.get_weights())
+    WEIGHTS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=WEIGHTS) as folder:
         path = pathlib.Path(folder) / f"{card['name']}.weights.h5"
         bare.save_weights(path)

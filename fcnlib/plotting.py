@@ -406,17 +406,15 @@ def _draw_grids(grids, titles, windows):
         )
     words = [[_write(number) for number in grid.ravel()] for grid in grids]
     longest = max(len(word) for row in words for word in row)
-    figure, axes, side = _lay_out_grids(grids, longest)
-    size = min(12, 72 * side / (0.7 * longest + 0.6))
+    figure, axes, side = _lay_out_grids(grids, titles, longest)
+    size = min(12, 72 * side / (0.62 * longest + 0.5))
     if size < 6:
         raise ValueError(
             f"expected few squares, got {len(grids)} grids with up to {longest} "
             "digits: show a part of them, or the whole by show_maps."
         )
-    for axis, grid, row, title in zip(axes, grids, words, titles, strict=False):
+    for axis, grid, row, window in zip(axes, grids, words, windows, strict=False):
         _draw_grid(axis, grid, row, size)
-        axis.set_title(title)
-    for axis, window in zip(axes, windows, strict=False):
         if window is not None:
             axis.add_patch(_rectangle(window, edgecolor=WINDOW, linewidth=3))
     return figure
@@ -427,7 +425,7 @@ def _write(number):
     return "" if np.isnan(number) else f"{number:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _lay_out_grids(grids, longest):
+def _lay_out_grids(grids, titles, longest):
     """Make axes for grids and return the side of their squares in inches too."""
     columns = min(len(grids), PANELS_IN_A_ROW)
     heights = [
@@ -446,26 +444,25 @@ def _lay_out_grids(grids, longest):
     )
     ratios = {"width_ratios": widths, "height_ratios": heights}
     axes = figure.subplots(len(heights), columns, squeeze=False, **ratios)
-    for (row, column), axis in np.ndenumerate(axes):
-        _center(axis, grids, row * columns + column, widths[column], heights[row])
+    for axis in axes.ravel():
+        axis.set_axis_off()
+    panels = zip(np.ndenumerate(axes), grids, titles, strict=False)
+    for ((row, column), axis), grid, title in panels:
+        _center(axis, grid.shape, (heights[row], widths[column]), title)
     return figure, axes.ravel(), side
 
 
-def _center(axis, grids, place, width, height):
-    """Give an axis room for the widest grid, with its own in the middle."""
-    axis.set_axis_off()
-    axis.set_aspect("equal")
-    if place < len(grids):
-        own_height, own_width = grids[place].shape
-        left = (own_width - width) / 2 - 0.5
-        top = (own_height - height) / 2 - 0.5
-        axis.set(xlim=(left, left + width), ylim=(top + height, top))
+def _center(axis, size, room, title):
+    """Put a grid into the middle of its room, and the title above the grid."""
+    left, top = (size[1] - room[1]) / 2 - 0.5, (size[0] - room[0]) / 2 - 0.5
+    axis.set(xlim=(left, left + room[1]), ylim=(top + room[0], top), aspect="equal")
+    axis.set_title(title, y=(1 + size[0] / room[0]) / 2)
 
 
 def _draw_grid(axis, grid, words, size):
     """Draw the squares of one grid, tinted by their numbers, and write in them."""
     limit = np.nanmax(np.abs(grid), initial=0) or 1
-    tint = colormaps["PuOr_r"](0.5 + 0.22 * np.nan_to_num(grid) / limit)[..., :3]
+    tint = colormaps["PuOr"](0.5 + 0.22 * np.nan_to_num(grid) / limit)[..., :3]
     tint[grid == 0] = 1
     tint[np.isnan(grid)] = 0.85
     for (row, column), _ in np.ndenumerate(grid):
@@ -492,7 +489,7 @@ def _draw_maps(maps, titles, signed):
     if signed:
         highest = max(abs(lowest), abs(highest)) or 1
         lowest = -highest
-    look = {"cmap": "PuOr_r" if signed else "viridis", "vmin": lowest, "vmax": highest}
+    look = {"cmap": "PuOr" if signed else "viridis", "vmin": lowest, "vmax": highest}
     for axis, values, title in zip(axes, maps, titles, strict=False):
         picture = axis.imshow(values, **look)
         axis.set(title=title, xticks=[], yticks=[])
@@ -515,7 +512,7 @@ def _draw_curves(curves, x_label, y_label):
     axis.set(xlabel=x_label, ylabel=y_label)
     axis.grid(color="#dddddd", linewidth=0.6)
     if len(curves) > 1:
-        axis.legend(handlelength=3)
+        figure.legend(loc="outside right center", handlelength=3)
     return figure
 
 

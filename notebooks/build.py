@@ -6,7 +6,8 @@ A source is text in the percent format, `notebooks/source/LESSON.py`. The
 solution edition holds all of it. In the student edition the line `# solution`
 and the rest of its cell become a stub, and cells tagged `solution` or
 `instructor` are left out. Relative links in a source start at `notebooks/`.
-Outputs of cells tagged `shows-photograph` are not kept.
+Outputs of cells tagged `shows-photograph` or `explorer` (widgets, which are dead
+where no kernel runs) are not kept.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import nbformat
 
 FOLDER = Path(__file__).resolve().parent
 CELL_SECONDS = 600
+STRIPPED = {"shows-photograph", "explorer"}
 MARKER = re.compile(r"^( *)# solution\n", re.MULTILINE)
 RELATIVE_LINK = re.compile(r"(\]\(|src=\")(?!https?:|mailto:|#|/)")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -161,6 +163,7 @@ def execute(notebook, folder):
         notebook,
         timeout=CELL_SECONDS,
         record_timing=False,
+        store_widget_state=False,
         coalesce_streams=True,
         on_cell_start=lambda cell, cell_index: begun.append(cell_index + 1),
         resources={"metadata": {"path": str(folder)}},
@@ -175,7 +178,7 @@ def execute(notebook, folder):
         raise BuildError(f"cell {begun[-1]}: {reason}") from None
     notebook.metadata.language_info = {"name": "python"}  # no versions
     for cell in notebook.cells:
-        if "shows-photograph" in _tags(cell):
+        if _tags(cell) & STRIPPED:
             cell.outputs = []
 
 

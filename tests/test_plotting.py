@@ -264,3 +264,128 @@ def test_import_makes_no_figure_and_changes_no_setting():
         "assert plotting.plt.get_fignums() == []\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def written(figure):
+    """Return the texts in the squares of a figure of grids."""
+    return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+def test_grids_write_every_number_and_leave_nan_empty():
+    grid = np.array([[1, -2], [0, 30]])
+    results = np.array([[0.5, np.nan, 1 / 16]])
+    with plt.style.context(plotting.STYLE):
+        figure = plotting._draw_grids([grid, results], ["one", "two"], None)
+    assert written(figure) == ["1", "−2", "0", "30", "0.5", "", "0.0625"]
+    squares = figure.axes[1].patches
+    assert squares[1].get_facecolor()[:3] == (0.85, 0.85, 0.85)
+    # Negative is orange, positive is purple, zero is white.
+    colors = np.array([square.get_facecolor()[:3] for square in figure.axes[0].patches])
+    assert colors[1, 0] > colors[1, 2] and colors[3, 0] < colors[3, 2]
+    assert (colors[2] == 1).all()
+
+
+def test_numbers_on_grids_can_be_read():
+    grid = np.arange(-50, 50).reshape(10, 10)
+    with plt.style.context(plotting.STYLE):
+        figure = plotting._draw_grids([grid], ["numbers"], None)
+    for patch in figure.axes[0].patches:
+        # Relative luminance of WCAG 2; 7 to 1 is its strictest level.
+        linear = np.array(patch.get_facecolor()[:3]) ** 2.2
+        assert (linear @ [0.2126, 0.7152, 0.0722] + 0.05) / 0.055 > 7
+
+
+def test_windows_are_outlined_where_they_lie(displayed):
+    grid = np.zeros((6, 6), dtype=int)
+    windows = [(1, 2, 3, 3), None]
+    with plt.style.context(plotting.STYLE):
+        figure = plotting._draw_grids([grid, grid], ["in", "out"], windows)
+    outlines = [[p for p in axis.patches if not p.get_fill()] for axis in figure.axes]
+    assert [len(found) for found in outlines] == [1, 0]
+    # Square (i, j) reaches from i - 0.5 to i + 0.5.
+    assert outlines[0][0].get_bbox().extents.tolist() == [1.5, 0.5, 4.5, 3.5]
+    assert plotting.show_grids([grid], ["in"], ALT, windows[:1]) is None
+    assert displayed[0][1] == {"image/png": {"alt": ALT}}
+
+
+def test_squares_of_all_grids_have_one_size(displayed):
+    # Without a number, a grid of ones is flat purple inside its gray lines.
+    plotting.show_grids([np.ones((4, 4)), np.ones((1, 3))], ["a", "b"], ALT)
+    pixels = np.asarray(displayed[0][0].convert("RGB")).astype(int)
+    purple = (pixels == pixels[pixels.shape[0] // 2, 12]).all(axis=-1).astype(np.uint8)
+    boxes = cv2.connectedComponentsWithStats(purple)[2][1:]
+    squares = boxes[boxes[:, 4] > 200]
+    assert len(squares) == 4 * 4 + 3
+    assert np.ptp(squares[:, 2:4]) <= 2
+
+
+def test_maps_share_one_scale():
+    maps = [np.array([[0, 1.0]]), np.array([[2.0], [5]])]
+    with plt.style.context(plotting.STYLE):
+        figure = plotting._draw_maps(maps, ["a", "b"], signed=False)
+        signed = plotting._draw_maps([-maps[0], maps[1]], ["a", "b"], signed=True)
+        flat = plotting._draw_maps([np.zeros((2, 2))], ["a"], signed=True)
+    limits = [axis.images[0].get_clim() for axis in figure.axes[:2]]
+    assert limits == [(0, 5), (0, 5)]
+    assert [axis.images[0].get_clim() for axis in signed.axes[:2]] == [(-5, 5)] * 2
+    assert len(figure.axes) == 3  # two maps, one color bar
+    assert flat.axes[0].images[0].get_clim() == (-1, 1)
+
+
+def test_curves_differ_in_more_than_color(displayed):
+    curves = {str(i): (range(3), [i, i, i]) for i in range(6)}
+    with plt.style.context(plotting.STYLE):
+        figure = plotting._draw_curves(curves, "epoch", "loss")
+    lines = figure.axes[0].lines
+    assert len({str(line.get_color()) for line in lines}) == 6
+    assert len({line.get_marker() for line in lines}) == 6
+    assert len({str(look[1]) for look in plotting.CURVES}) == 6
+    assert figure.axes[0].get_xlabel() == "epoch"
+    assert figure.axes[0].get_ylabel() == "loss"
+    assert plotting.show_curves(curves, ALT, "epoch", "loss") is None
+    assert displayed[0][1] == {"image/png": {"alt": ALT}}
+
+
+def test_boxes_outside_the_image_are_seen():
+    image = np.zeros((20, 30, 3), dtype=np.uint8)
+    boxes = {"small": (5, 6, 2, 3), "large": (-10, -15, 40, 60)}
+    with plt.style.context(plotting.STYLE):
+        figure = plotting._draw_boxes(image, boxes)
+    axis = figure.axes[0]
+    small, large = (patch.get_bbox().extents.tolist() for patch in axis.patches)
+    # Pixel 6 begins at 5.5; three columns later, 8.5, the box ends.
+    assert small == [5.5, 4.5, 8.5, 6.5]
+    assert axis.get_xlim()[0] <= large[0] and axis.get_xlim()[1] >= large[2]
+    assert axis.get_ylim()[1] <= large[1] and axis.get_ylim()[0] >= large[3]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(boxes)
+
+
+def test_boxes_are_displayed_with_their_alt_text(scene, displayed):
+    assert plotting.show_boxes(scene[0], {"truth": (2, 3, 4, 5)}, ALT) is None
+    [(picture, metadata)] = displayed
+    assert metadata == {"image/png": {"alt": ALT}}
+    assert {(0, 0, 0), (128, 128, 128)} <= colors_in(picture)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: plotting.show_grids([], [], ALT), "got 0 and 0"),
+        (lambda: plotting.show_grids([np.eye(2)], [], ALT), "got 1 and 0"),
+        (lambda: plotting.show_grids([np.ones(3)], ["a"], ALT), r"\(H, W\).*\(3,\)"),
+        (lambda: plotting.show_grids([np.eye(2)], ["a"], ALT, []), "1 grids, got 0"),
+        (lambda: plotting.show_grids([np.eye(120)], ["a"], ALT), "few squares"),
+        (lambda: plotting.show_maps([np.ones((2, 2, 3))], ["a"], ALT), r"\(2, 2, 3\)"),
+        (lambda: plotting.show_curves({}, ALT, "x", "y"), "from 1 to 6 .* got 0"),
+        (lambda: plotting.show_boxes(np.eye(4), {"a": (0, 0, 1, 1)}, ALT), "uint8"),
+        (
+            lambda: plotting.show_boxes(
+                np.zeros((9, 9, 3), np.uint8), dict.fromkeys("abcdefg"), ALT
+            ),
+            "got 7",
+        ),
+    ],
+)
+def test_figures_name_what_they_cannot_draw(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -238,7 +238,7 @@ plotting.show_images(
 # Most of the wrong pixels seem to line the borders. Is that so? The next cell
 # marks the pixels that have another label within 4 pixels, and compares.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 window = np.ones((9, 9), dtype="uint8")
 near_border = cv2.dilate(truth, window) != cv2.erode(truth, window)
 wrong_near, wrong_far = wrong[near_border].mean(), wrong[~near_border].mean()
@@ -257,7 +257,7 @@ print(f"wrong near a border {wrong_near:.2f}, elsewhere {wrong_far:.2f}")
 # pixels raise the share of equal pixels, lower it, or leave it? Decide, then
 # run the cell.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 valid = truth != 255
 share_of_all = np.mean(prediction == truth)
 share_of_valid = np.mean(prediction[valid] == truth[valid])
@@ -273,7 +273,7 @@ print(f"all pixels {share_of_all:.2f}, without void {share_of_valid:.2f}")
 # One scene proves little. The next cell scores more of them, none of which the
 # network has seen.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 images, labels = pasture.draw_scenes(range(NUM_SCENES))  # 128 x 128 pixels
 predictions = models.predict_labels(model, images)  # (20, 128, 128)
 accuracy = np.mean((predictions == labels)[labels != 255])
@@ -285,7 +285,7 @@ print(f"pixel accuracy on {NUM_SCENES} scenes: {accuracy:.2f}")
 # More than four of five pixels are right. Does that hold for each class? For
 # one class, the question is how many of its true pixels the network found.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 found = {
     name: round(float(np.mean(predictions[labels == number] == number)), 2)
     for number, name in enumerate(pasture.CLASSES)
@@ -297,8 +297,8 @@ found
 
 # %% [markdown]
 # The fence is the worst class, and pixel accuracy did not tell. Fences have
-# less than a tenth of the pixels, so they hardly count. Lesson 5 builds scores that do not hide
-# this, and lesson 4 shows how a network gets thin things back.
+# less than a tenth of the pixels, so they hardly count. Lesson 5 builds scores
+# that do not hide this, and lesson 4 shows how a network gets thin things back.
 
 # %% [markdown]
 # ## Was there a network at all?
@@ -331,10 +331,10 @@ np.unique(brightest)
 
 # %% [markdown]
 # Three channels give the numbers 0, 1 and 2. So in all the scenes there is not
-# one fence and not one horse. That is a first sign, and not yet a proof: a good map
-# of a scene without fence and horse has the same numbers.
+# one fence and not one horse. That is a first sign, and not yet a proof: a good
+# map of a scene without fence and horse has the same numbers.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 share_equal = np.mean((brightest == labels)[labels != 255])
 
 assert 0 < share_equal < accuracy - 0.2

@@ -49,6 +49,7 @@ lab: $(STAMP) ## copy the lessons to work/ once, open JupyterLab there
 
 notebooks: $(STAMP) ## build both editions of the lessons from their sources
 	$(VENV_PYTHON) notebooks/build.py
+	$(VENV_PYTHON) notebooks/glossary.py
 
 bench: $(STAMP) ## run the benchmarks
 	$(VENV_PYTHON) tests/bench.py

@@ -17,6 +17,8 @@ import warnings
 
 import numpy as np
 
+from fcnlib import metrics
+
 NAMES = {}  # lesson's file stem -> names of its exercises, in order
 SECONDS = 5  # the longest that one call of an answer may take
 _JUDGES = {}
@@ -208,7 +210,9 @@ def _silence():
         yield
 
 
-def _compare(found, expected, mistakes):
+def _compare(
+    found, expected, mistakes, otherwise="the shape is right, and the numbers are not."
+):
     """Compare numbers; `mistakes` maps a hint to the result that the mistake gives."""
     try:
         found = np.asarray(found, "float64")
@@ -223,7 +227,7 @@ def _compare(found, expected, mistakes):
         return f"the shape is {found.shape}, and {expected.shape} is asked for."
     if np.isnan(found).any() and not np.isnan(expected).any():
         return "some of the numbers are nan; what was divided by zero?"
-    return "the shape is right, and the numbers are not."
+    return otherwise
 
 
 def _close(found, expected):
@@ -307,13 +311,1175 @@ def is_brightest_channel(answer, random):
 # Lesson 1
 
 
+@_exercise("01_convolution", asks_for="value")
+def layer_output_shape(answer, random):
+    """Check the shape of what a layer makes of a picture.
+
+    Args:
+        answer: the numbers of rows, columns and maps; the picture is 100 x 132 x 3
+            with a padding of 2, the layer has 8 kernels of 5 x 5 and stride 3.
+
+    Example:
+        >>> layer_output_shape((100, 132, 3))
+        Not yet: each kernel makes one map, whatever the number of channels it reads.
+    """
+    rows, columns, maps = answer if np.shape(answer) == (3,) else (0, 0, 8)
+    if maps not in (8, 34, 44):
+        return "each kernel makes one map, whatever the number of channels it reads."
+    mistakes = {
+        "rows come before columns.": [44, 34, 8],
+        "the maps come last: (rows, columns, maps).": [8, 34, 44],
+        "the shape of one picture's result has no number of pictures.": [1, 34, 44, 8],
+        "the number of maps is missing; it is 1 for one kernel.": [34, 44],
+        "0 is a place too: a window of 3 has 1 place on 3 pixels.": [33, 43, 8],
+        "the padding is missing: with padding 1, 3 pixels become 5.": [32, 43, 8],
+        "padding is on both sides: with padding 1, 3 pixels become 5.": [33, 44, 8],
+        "the stride is missing: on 5 pixels, 2 goes to 0, 2 and 4.": [100, 132, 8],
+        "both are missing, padding and stride.": [96, 128, 8],
+        "a window must fit: one of 2 with stride 2 has 1 place on 3.": [34, 45, 8],
+        "a place is whole: no step leads over the end.": [34, 131 / 3 + 1, 8],
+        "the kernel's size is missing: a window of 3 fits 3 pixels once.": [35, 46, 8],
+        "the rows are right; treat the columns in the same way.": [34, columns, 8],
+        "the columns are right; treat the rows in the same way.": [rows, 44, 8],
+        "count on a small side: a window of 3 has 3 places on 5 pixels.": (
+            [rows, columns, maps]
+        ),
+    }
+    arrays = {hint: np.array(mistaken) for hint, mistaken in mistakes.items()}
+    return _compare(answer, np.array([34, 44, 8]), arrays)
+
+
+@_exercise("01_convolution", asks_for="value")
+def strided_multiply_adds(answer, random):
+    """Check the multiply-adds of a layer whose stride was forgotten.
+
+    Args:
+        answer: the multiply-adds of 32 kernels of 5 x 5 that read a map of 64 x 64
+            places with 16 channels, with stride 4 and padding "same".
+
+    Example:
+        >>> strided_multiply_adds(12800)
+        Not yet: these are the weights; each is used once at every place.
+    """
+    weights, places = 5 * 5 * 16 * 32, 16 * 16
+    work = weights * places
+    mistakes = {
+        "that is the faulty number; on 4 x 4 places, stride 2 stops at 2 x 2.": (
+            weights * 64 * 64
+        ),
+        "the stride thins out rows and columns: stride 2 leaves 4 of 16 places.": (
+            weights * 16 * 64
+        ),
+        "with padding, every stop counts: stride 2 has 2 stops on 4 pixels.": (
+            weights * 15 * 15
+        ),
+        "a bias is added without being multiplied; it is no multiply-add.": (
+            work + 32 * places
+        ),
+        "a multiplication and its addition are one multiply-add, not two.": 2 * work,
+        "this is the work of one kernel, and the layer has 32.": work // 32,
+        "each kernel reads all 16 channels.": work // 16,
+        "a kernel of 5 x 5 has 25 numbers for each channel, not 5.": work // 5,
+        "these are the weights; each is used once at every place.": weights,
+        "these are the parameters; each weight is used once at every place.": (
+            weights + 32
+        ),
+        "these are the places; at each of them, all weights are used.": places,
+    }
+    arrays = {hint: np.array(number) for hint, number in mistakes.items()}
+    hint = _compare(answer, np.array(work), arrays)
+    if hint is None and answer != work:
+        return "very near; count exactly, and without the biases."
+    return hint
+
+
+@_exercise("01_convolution", asks_for="function")
+def score_map(answer, random):
+    """Check a dense layer that is slid over a map.
+
+    Args:
+        answer: function of `features` (H, W, C), `weights` (height * width * C,
+            classes), `bias` (classes,), `height` and `width`; returns the scores,
+            (H - height + 1, W - width + 1, classes).
+
+    Example:
+        >>> score_map(lambda features, weights, bias, height, width: bias)
+        Not yet: the shape is (3,), and (5, 4, 3) is asked for.
+    """
+    cases = [((6, 7, 2), 2, 4), ((7, 5, 3), 3, 1), ((4, 4, 1), 1, 1)]
+    for size, height, width in cases:
+        features = random.integers(-9, 10, size) / 4
+        weights = random.integers(-9, 10, (height * width * size[2], 3)) / 4
+        bias = random.integers(4, 10, 3) / 4
+        arguments = features, weights, bias, height, width
+        hint = _compare(
+            answer(*arguments), _slide(*arguments), _score_map_mistakes(*arguments)
+        )
+        if hint is not None:
+            return hint
+    return None
+
+
+def _slide(features, weights, bias, height, width):
+    """Return the scores of a dense layer at every place of a map."""
+    view = np.lib.stride_tricks.sliding_window_view
+    windows = view(features, (height, width), axis=(0, 1))
+    flat = np.moveaxis(windows, 2, -1).reshape(*windows.shape[:2], -1)
+    return flat @ weights + bias
+
+
+def _score_map_mistakes(features, weights, bias, height, width):
+    """Return the hints for `score_map`, each with the result that it belongs to."""
+    channels = features.shape[2]
+    scores = _slide(features, weights, bias, height, width)
+    kernel = weights.reshape(height, width, channels, -1)
+    columns_first = weights.reshape(width, height, channels, -1).swapaxes(0, 1)
+    channels_first = weights.reshape(channels, height, width, -1)
+    sides = ((height - 1) // 2, height // 2), ((width - 1) // 2, width // 2)
+    padded = np.pad(features, (*sides, (0, 0)))
+
+    def with_kernel(kernel):
+        return _slide(features, kernel.reshape(weights.shape), bias, height, width)
+
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return {
+        "the bias is missing: where all features are 0, the scores are the bias.": (
+            scores - bias
+        ),
+        "the kernel is turned: the first weight belongs to the first number.": (
+            with_kernel(kernel[::-1, ::-1])
+        ),
+        "the weights run backward: the first belongs to the window's first number.": (
+            with_kernel(kernel[::-1, ::-1, ::-1])
+        ),
+        "the window's rows and columns are swapped: 1 x 2 is one row.": (
+            with_kernel(columns_first)
+        ),
+        "height and width are swapped: a window of 1 x 2 is wide.": (
+            _slide(features, weights, bias, width, height)
+        ),
+        "the channels are flattened first; a pixel's channels stay together.": (
+            with_kernel(np.moveaxis(channels_first, 0, 2))
+        ),
+        "the last row is missing: a window of 2 has 2 places on 3 pixels, not 1.": (
+            scores[:-1]
+        ),
+        "the last column is missing: a window of 2 has 2 places on 3 pixels, not 1.": (
+            scores[:, :-1]
+        ),
+        "a place is missing: a window of 2 has 2 places on 3 pixels, not 1.": (
+            scores[:-1, :-1]
+        ),
+        "the window jumps by its own size: stride 1 is asked for.": (
+            scores[::height, ::width]
+        ),
+        "there is no padding: a window of 2 has 2 places on 3 pixels, not 3.": (
+            _slide(padded, weights, bias, height, width)
+        ),
+        "negative scores are gone; scores are handed on as they are.": (
+            np.maximum(scores, 0)
+        ),
+        "these are shares; scores are handed on as they are, without softmax.": (
+            exponentials / exponentials.sum(axis=-1, keepdims=True)
+        ),
+        "these are classes; the scores themselves are asked for.": (
+            scores.argmax(axis=-1)
+        ),
+        "the classes come last: (rows, columns, classes).": np.moveaxis(scores, -1, 0),
+        "rows and columns of the result are swapped: 1 x 3 stays one row.": (
+            scores.swapaxes(0, 1)
+        ),
+        "this is the first window alone; the window goes to every place.": scores[0, 0],
+        "the places are in one row; a map keeps its rows and columns.": (
+            scores.reshape(-1, scores.shape[-1])
+        ),
+        "the fractions are gone: the array of the results holds whole numbers.": (
+            np.trunc(scores)
+        ),
+    }
+
+
 # Lesson 2
+
+# What is left of the 2 x 2 windows of a 3 x 3 map that reach beyond its edge.
+_EDGE_WINDOWS = [np.s_[:2, 2:], np.s_[2:, :2], np.s_[2:, 2:]]
+
+
+@_exercise("02_pooling", asks_for="value")
+def pooling_counterexample(answer, random):
+    """Check the map on which max pooling with zeros at its edge goes wrong.
+
+    Args:
+        answer: (3, 3) numbers for which the result holds a number that is not in its
+            window.
+
+    Example:
+        >>> pooling_counterexample([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
+        Not yet: the function is right on this map; a number above 0 wins everywhere.
+    """
+    try:
+        values = np.asarray(answer, "float64")
+    except (TypeError, ValueError):
+        return "numbers are asked for, three rows of three as [[1, 2, 3], ...]."
+    if values.shape == (2, 2):
+        return "the result has 2 rows; the 3 x 3 map that goes in is asked for."
+    if values.shape != (3, 3):
+        return f"three rows of three numbers are asked for, not {values.shape}."
+    if not np.isfinite(values).all():
+        return "some of the numbers are not finite; whole numbers are enough."
+    if min(values[window].max() for window in _EDGE_WINDOWS) < 0:
+        return None
+    if values.min() > 0:
+        return "the function is right on this map; a number above 0 wins everywhere."
+    if values.min() == 0:
+        return "the function is right on this map; where 0 wins, 0 is in the window."
+    if all(values[window].min() >= 0 for window in _EDGE_WINDOWS):
+        return "only windows at the edge are padded; rows 0, 1 of columns 0, 1 are not."
+    return (
+        "a window gives its largest number alone: [[-1], [0]] at the right edge still "
+        "gives 0, which is in the window."
+    )
+
+
+# Wrong receptive fields of the exercise's five layers, and wrong strides.
+_FIELDS = {
+    12: "after pooling by 2, a 3 x 3 window adds 4 pixels to the field, not 2.",
+    16: "windows overlap, so widths do not add up: two 3 x 3 layers see 5, not 6.",
+    23: "the pools' windows count too: pooling by 2 alone sees 2 pixels, not 1.",
+    27: "off by one: before any layer, a cell sees 1 pixel, not 0.",
+    29: "off by one: one 3 x 3 layer sees 3 pixels, not 4.",
+    37: "a stride counts from the next layer on: pooling by 2 alone sees 2, not 3.",
+    39: "a window of 3 adds 2 pixels to what a cell sees, not 3.",
+    40: "a window of 3 adds 2 pixels to what a cell sees, not 3.",
+    270: "windows do not multiply: two 3 x 3 layers see 5 pixels, not 9.",
+    784: "the receptive field is the side of a square here, not its area.",
+}
+_STRIDES = {
+    1: "the output stride is that of all layers together, not of the last one alone.",
+    2: "only the first pool is in the stride; the second makes longer steps still.",
+    3: "only the second pool is in the stride; the first makes long steps too.",
+    5: "strides do not add up: pooling by 2 three times makes steps of 8, not 6.",
+    8: "strides do not add up: pooling by 2 three times makes steps of 8, not 6.",
+}
+
+
+@_exercise("02_pooling", asks_for="value")
+def field_and_stride(answer, random):
+    """Check the receptive field and the output stride of five layers.
+
+    Args:
+        answer: two numbers, receptive field and output stride of a 3 x 3 convolution,
+            pooling by 2, a 5 x 5 convolution, pooling by 3 and a 3 x 3 convolution.
+
+    Example:
+        >>> field_and_stride((12, 6))
+        Not yet: after pooling by 2, a 3 x 3 window adds 4 pixels to the field, not 2.
+    """
+    expected = np.array([28, 6])
+    others = {
+        "two numbers are asked for, receptive field and output stride.": expected[0],
+        "the order is the receptive field, then the output stride.": expected[::-1],
+    }
+    hint = _compare(answer, expected, others)
+    if hint is None or np.shape(answer) != (2,):
+        return hint
+    field, stride = np.asarray(answer, "float64")
+    return _FIELDS.get(field) or _STRIDES.get(stride) or hint
+
+
+# For a cell of some layers: the rows of 16 that it sees, and what mistakes make of it.
+_CONVOLUTION, _POOL = (3, 1, 1), (2, 2, 0)
+_SEEN_ROWS = [
+    (5, [_CONVOLUTION], (4, 6)),
+    (5, [_POOL], (10, 11)),
+    (3, [_CONVOLUTION, _POOL], (5, 8)),
+    (0, [_CONVOLUTION, _POOL], (0, 2)),
+    (7, [_CONVOLUTION, _POOL], (13, 15)),
+]
+_SEEN_ROWS_MISTAKES = [
+    {
+        "the window is left out: a kernel of 3 sees 3 rows, not 1.": (5, 5),
+        "the padding is left out: of layer (3, 1, 1), cell 1 begins in row 0.": (5, 7),
+        "the padding has the wrong sign: it lies before row 0.": (6, 8),
+        "off by one: a window of 3 that begins in row 4 ends in row 6.": (4, 7),
+        "the order is the first row, then the last.": (6, 4),
+        "the first and the last row alone are asked for, not all rows.": (4, 5, 6),
+        "this is how many rows; the first and the last one are asked for.": 3,
+    },
+    {
+        "the stride is left out: of layer (2, 2, 0), cell 1 begins in row 2.": (5, 6),
+        "off by one: a window of 2 that begins in row 10 ends in row 11.": (10, 12),
+    },
+    {
+        "the layers are in the wrong order: the cell is in the last map.": (4, 9),
+        "the layers before the last are left out; here there are two.": (6, 7),
+        "the layers after the first are left out; here there are two.": (2, 4),
+        "the last row has to be walked back as well, from its own row.": (5, 7),
+    },
+    {
+        "there is no row -1: the cell at the top sees padding, then row 0.": (-1, 2),
+        "a field that begins in row -1 is cut off at row 0, not moved.": (0, 3),
+    },
+    {
+        "16 rows end with row 15: the cell at the bottom sees padding below.": (13, 16),
+        "a field that ends in row 16 is cut off at row 15, not moved.": (12, 15),
+        "16 rows end with row 15, not with row 14.": (13, 14),
+    },
+]
+
+
+@_exercise("02_pooling", asks_for="function")
+def seen_rows(answer, random):
+    """Check the rows of a picture that one cell of a feature map sees.
+
+    Args:
+        answer: function of `cell`, a row of the last map, `layers`, a list of (kernel,
+            stride, padding) from the first to the last, and `height`, the number of
+            the picture's rows; returns the first and the last row that the cell sees.
+
+    Example:
+        >>> seen_rows(lambda cell, layers, height: (cell, cell))
+        Not yet: the window is left out: a kernel of 3 sees 3 rows, not 1.
+    """
+    for case, mistakes in zip(_SEEN_ROWS, _SEEN_ROWS_MISTAKES, strict=True):
+        cell, layers, expected = case
+        mistaken = {hint: np.array(rows) for hint, rows in mistakes.items()}
+        found = answer(cell, list(layers), 16)
+        hint = _compare(found, np.array(expected), mistaken)
+        if hint in mistakes:
+            return hint
+        if hint is not None:
+            return f"for cell {cell} of {layers} and 16 rows, {hint}"
+    for _ in range(10):
+        layers = _draw_layers(random)
+        height = 4 * int(np.prod([stride for _, stride, _ in layers]))
+        cell = int(random.integers(4))
+        expected = np.clip(_walk_back(cell, layers), 0, height - 1)
+        if _compare(answer(cell, list(layers), height), expected, {}) is not None:
+            return f"right for kernels 3 and 2, wrong for cell {cell} of {layers}."
+    return None
+
+
+def _walk_back(cell, layers):
+    """Return the first and the last row that a cell sees, the padding's too."""
+    first = last = cell
+    for kernel, stride, padding in reversed(layers):
+        first = first * stride - padding
+        last = last * stride - padding + kernel - 1
+    return np.array([first, last])
+
+
+def _draw_layers(random):
+    """Draw two to five layers: convolutions that keep the size, and pools."""
+    kinds = [(3, 1, 1), (5, 1, 2), (7, 1, 3), (2, 2, 0), (4, 4, 0)]
+    return [kinds[kind] for kind in random.integers(0, 5, random.integers(2, 6))]
 
 
 # Lesson 3
+
+_UPSAMPLING_LAYERS = ("up1", "up2", "up3", "up4", "up5", "up6")
+
+
+@_exercise("03_upsampling", asks_for="value")
+def enlarged_shape(answer, random):
+    """Check the shape of what a transposed convolution makes of a batch of maps.
+
+    Args:
+        answer: four numbers, the shape of the output; the input is 2 x 4 x 6 x 64, the
+            layer has 5 kernels of 16 x 16, stride 8 and `padding="valid"`.
+
+    Example:
+        >>> enlarged_shape((40, 56))
+        Not yet: four numbers are asked for: pictures, rows, columns, channels.
+    """
+    if np.shape(answer) != (4,):
+        return "four numbers are asked for: pictures, rows, columns, channels."
+    pictures, rows, columns, channels = answer
+    if (rows, columns, channels) == (5, 40, 56):
+        return "channels come last: (pictures, rows, columns, channels)."
+    if pictures is None:
+        return "the number of pictures is known here; write it in place of None."
+    if pictures != 2:
+        return "no layer changes the number of pictures."
+    if channels != 5:
+        return "each filter makes one channel, however many channels it reads."
+    mistakes = {
+        'with padding "valid" 1 score gives 16 pixels, not 8.': [32, 48],
+        "one stamp too many: 1 score gives 16 pixels, not 24.": [48, 64],
+        "stamps overlap: 2 scores give 24 pixels, not 32.": [64, 96],
+        "the stride is ignored: 2 scores give 24 pixels, not 17.": [19, 21],
+        "the kernel's size is missing: 1 score gives 16 pixels, not 1.": [25, 41],
+        "one pixel too many: 1 score gives 16 pixels, not 17.": [41, 57],
+        "one pixel too few: 1 score gives 16 pixels, not 15.": [39, 55],
+        "rows come before columns.": [56, 40],
+        "transposed convolutions enlarge: 1 score gives 16 pixels.": [4, 6],
+        "the rows are right; treat the columns in the same way.": [40, columns],
+        "the columns are right; treat the rows in the same way.": [rows, 56],
+        "1 score gives 16 pixels; what does a second one add?": [rows, columns],
+    }
+    arrays = {hint: np.array(mistaken) for hint, mistaken in mistakes.items()}
+    return _compare([rows, columns], np.array([40, 56]), arrays)
+
+
+@_exercise("03_upsampling", asks_for="value")
+def uneven_layers(answer, random):
+    """Check the names of the layers whose stamps cover the pixels unevenly.
+
+    Args:
+        answer: names from "up1" to "up6"; in this order, the layers have kernel and
+            stride (2, 2), (3, 2), (4, 2), (6, 4), (9, 3) and (2, 3).
+
+    Example:
+        >>> uneven_layers(["up7"])
+        Not yet: there is no layer up7; the names are up1 to up6.
+    """
+    names = answer.replace(",", " ").split() if isinstance(answer, str) else answer
+    if not np.iterable(names):
+        return "a list of names is asked for."
+    names = list(names)
+    for name in names:
+        if name not in _UPSAMPLING_LAYERS:
+            return f"there is no layer {name}; the names are up1 to up6."
+    if sorted(names) == ["up1", "up3", "up5"]:
+        return "these cover their pixels evenly; the others are asked for."
+    even = {
+        "up1": "stamps of 2 pixels, 2 apart, lie side by side.",
+        "up3": "stamps of 4 pixels, 2 apart, cover every pixel twice.",
+        "up5": "an odd size is no fault; draw stamps of 9 pixels, 3 apart.",
+    }
+    for name in names:
+        if name in even:
+            return f"{name} is even: {even[name]}"
+    uneven = {
+        "up2": "draw stamps of 3 pixels, 2 apart.",
+        "up4": "an even size is no proof; draw stamps of 6 pixels, 4 apart.",
+        "up6": "gaps are uneven too; draw stamps of 2 pixels, 3 apart.",
+    }
+    for name, hint in uneven.items():
+        if name not in names:
+            return f"{name} is missing: {hint}"
+    return None
+
+
+@_exercise("03_upsampling", asks_for="function")
+def transposed_convolution(answer, random):
+    """Check a transposed convolution with channels and `padding="same"`.
+
+    Args:
+        answer: function of `scores` (H, W, C_in), `kernel` (K, K, C_out, C_in) and
+            `stride`; returns (H * stride, W * stride, C_out). K - stride is even.
+
+    Example:
+        >>> transposed_convolution(lambda scores, kernel, stride: scores[0])
+        Not yet: the shape is (3, 2), and (6, 6, 2) is asked for.
+    """
+    # Square and with as many channels out as in, so that a swap is told as one.
+    cases = [((3, 3, 2), 4, 2, 2), ((2, 4, 2), 6, 2, 3), ((3, 2, 4), 5, 3, 1)]
+    for size, side, stride, channels in [*cases, ((2, 3, 1), 2, 2, 2)]:
+        scores = random.integers(1, 10, size) / 4
+        kernel = random.integers(1, 10, (side, side, channels, size[2])) / 4
+        hint = _compare(
+            answer(scores, kernel, stride),
+            _press_and_cut(scores, kernel, stride),
+            _pressing_mistakes(scores, kernel, stride),
+        )
+        if hint is not None:
+            return hint
+    return None
+
+
+def _press(scores, kernel, stride, add=True):
+    """Press a stamp for each position, and cut nothing off."""
+    rows, columns, _ = scores.shape
+    side, _, channels, _ = kernel.shape
+    overhang = side - stride
+    shape = rows * stride + overhang, columns * stride + overhang, channels
+    pressed = np.zeros(shape)
+    for i, j in np.ndindex(rows, columns):
+        target = pressed[i * stride :, j * stride :][:side, :side]
+        target[:] = kernel @ scores[i, j] + (target if add else 0)
+    return pressed
+
+
+def _cut(pressed, before, after):
+    """Cut rows and columns off, before and after the others."""
+    rows, columns, _ = pressed.shape
+    return pressed[before : rows - after, before : columns - after]
+
+
+def _press_and_cut(scores, kernel, stride, add=True):
+    """Return the transposed convolution with padding "same"."""
+    half = (len(kernel) - stride) // 2
+    return _cut(_press(scores, kernel, stride, add), half, half)
+
+
+def _press_ignoring_the_stride(scores, kernel, stride):
+    """Press all stamps one pixel apart, on a canvas of the right size."""
+    pressed, narrow = _press(scores, kernel, stride), _press(scores, kernel, 1)
+    pressed[:] = 0
+    pressed[: len(narrow), : narrow.shape[1]] = narrow
+    half = (len(kernel) - stride) // 2
+    return _cut(pressed, half, half)
+
+
+def _pressing_mistakes(scores, kernel, stride):
+    """Map hints to what plausible mistakes make of a transposed convolution."""
+    pressed, total = _press(scores, kernel, stride), len(kernel) - stride
+    expected = _press_and_cut(scores, kernel, stride)
+    rows, columns, channels = expected.shape
+
+    def again(scores, kernel, add=True):
+        return _press_and_cut(scores, kernel, stride, add)
+
+    mistakes = {
+        "nothing is cut off: with K = 4, stride 2, 1 x 1 becomes 2 x 2, not 4 x 4.": (
+            pressed
+        ),
+        "it cuts at bottom and right only; half belongs to top and left.": (
+            _cut(pressed, 0, total)
+        ),
+        "it cuts at top and left only; half belongs to bottom and right.": (
+            _cut(pressed, total, 0)
+        ),
+        "K - stride is cut in all, not at each side: 1 x 1 becomes 2 x 2, not 0 x 0.": (
+            _cut(pressed, total, total)
+        ),
+        "it always cuts 1; that is right for K = 4, stride 2, not for 6 and 2.": (
+            _cut(pressed, 1, 1)
+        ),
+        "nothing is left for K = stride; mind that a slice [0:-0] is empty.": (
+            expected[:0, :0]
+        ),
+        "a later stamp replaces the earlier one where they overlap; they add up.": (
+            again(scores, kernel, add=False)
+        ),
+        "the kernel is flipped; a single score 1 must give the kernel as it is.": (
+            again(scores, kernel[::-1, ::-1])
+        ),
+        "rows and columns of the kernel are swapped.": (
+            again(scores, kernel.swapaxes(0, 1))
+        ),
+        "each output sees one input only; it adds over all C_in of a position.": (
+            again(scores, kernel * np.eye(*kernel.shape[2:]))
+        ),
+        "the stride is ignored: the second stamp lies `stride` pixels further.": (
+            _press_ignoring_the_stride(scores, kernel, stride)
+        ),
+        "the channels are added up; C_out maps are asked for.": expected.sum(axis=-1),
+        "the channels come last: (H * stride, W * stride, C_out).": (
+            np.moveaxis(expected, -1, 0)
+        ),
+    }
+    if rows == columns:
+        mistakes["rows and columns of the scores are swapped."] = again(
+            scores.swapaxes(0, 1), kernel
+        )
+    if channels == scores.shape[2]:
+        mistakes["the channel axes are swapped; the kernel ends in (C_out, C_in)."] = (
+            again(scores, kernel.swapaxes(2, 3))
+        )
+    return mistakes
 
 
 # Lesson 4
 
 
+@_exercise("04_skip_connections", asks_for="value")
+def deconvolved_sizes(answer, random):
+    """Check the sizes that FCN-8s gives its three deconvolutions for one image.
+
+    Args:
+        answer: three pairs of rows and columns, of the maps that `upscore2`,
+            `upscore_pool4` and `upscore8` return, before they are cropped.
+
+    Example:
+        >>> deconvolved_sizes([(7, 5), (13, 9), (100, 70)])
+        Not yet: these sizes are already cropped; what leaves each deconvolution?
+    """
+    expected = np.array([(8, 6), (14, 10), (104, 72)])
+    image, strides = np.array([(100, 70)]), np.array([[16], [8], [1]])
+    mistakes = {
+        "these sizes are already cropped; what leaves each deconvolution?": np.ceil(
+            image / strides
+        ),
+        "cells are lost in pooling: 3 rows give 2 with padding 'same'.": np.array(
+            [(6, 4), (12, 8), (96, 64)]
+        ),
+        "a map is cropped before it goes on: an image of 40 rows gives upscore2 4 rows, "
+        "and 3 of them go on.": np.array([(8, 6), (16, 12), (128, 96)]),
+        "rows and columns are swapped.": expected[:, ::-1],
+        "the order is reversed: upscore2 comes first.": expected[::-1],
+        "these maps go into the deconvolutions; what comes out?": np.array(
+            [(4, 3), (7, 5), (13, 9)]
+        ),
+        "a map has whole cells: 3 rows give 2, not 1.5.": image / strides,
+    }
+    return _compare(answer, expected, mistakes)
+
+
+_FAULTS = {
+    1: "a fault is left that keeps every coarse score from being negative.",
+    4: "a fault is left that shows with a 40 x 40 image: 4 x 4 cells meet 3 x 3.",
+    6: "a fault is left that lets the scores drop to almost 0 between two cells.",
+}
+_FAULTLESS = {
+    2: "a kernel of 4 with a stride of 2 is twice its stride",
+    3: "a skip that starts at zero changes nothing until training moves it",
+    5: "fusion adds two maps of scores",
+    7: "what hangs over at the end is cut to the size of the images",
+}
+
+
+@_exercise("04_skip_connections", asks_for="value")
+def faulty_lines(answer, random):
+    """Check which lines of a faulty FCN-16s were found.
+
+    Args:
+        answer: the numbers of the faulty lines, in any order.
+
+    Example:
+        >>> faulty_lines([5])
+        Not yet: line 5 is right: fusion adds two maps of scores.
+    """
+    listed = list(answer) if isinstance(answer, set | frozenset) else np.ravel(answer)
+    try:
+        found = {float(line) for line in listed}
+    except (TypeError, ValueError):
+        return "numbers of lines are asked for, as in [2, 3]."
+    for line in sorted(found - set(_FAULTS)):
+        if line not in _FAULTLESS:
+            return f"there is no line {line:g}; the lines are 1 to 7."
+        return f"line {line:g} is right: {_FAULTLESS[line]}."
+    left = [hint for line, hint in _FAULTS.items() if line not in found]
+    return left[0] if left else None
+
+
+_SCORES = ("score_fr", "score_pool4", "score_pool3")
+_UPSCORES = {"upscore2": 2, "upscore_pool4": 2, "upscore8": 8}  # and their strides
+# Each map of FCN-8s, in the order in which they are computed, and what it is made of.
+_STEPS = {
+    "score_fr": ("fc7",),
+    "upscore2": ("score_fr",),
+    "score_pool4": ("pool4",),
+    "fuse_pool4": ("upscore2", "score_pool4"),
+    "upscore_pool4": ("fuse_pool4",),
+    "score_pool3": ("pool3",),
+    "fuse_pool3": ("upscore_pool4", "score_pool3"),
+    "upscore8": ("fuse_pool3",),
+}
+
+
+@_exercise("04_skip_connections", asks_for="function")
+def build_fcn8s(answer, random):
+    """Check an FCN-8s: its layers, its parameters, and its maps with random weights.
+
+    The network is compared with `models.fcn8s` under the same weights, first on an
+    image whose sides are multiples of 32, then on one that needs every crop.
+
+    Args:
+        answer: function of `num_classes`; returns a Keras model whose layers have the
+            names that the lesson prescribes.
+
+    Example:
+        >>> build_fcn8s(lambda num_classes: num_classes)
+        Not yet: a keras.Model is asked for, and int came.
+    """
+    import keras
+
+    from fcnlib import models
+
+    if isinstance(answer.function, keras.Model):
+        return "hand over the function that builds the network, not a network."
+    num_classes = int(random.choice([3, 4, 6, 7]))  # never the 5 of the lesson
+    model = answer(num_classes)
+    hint = _wrong_model(model, num_classes)
+    if hint is not None:
+        return hint
+    reference, own_weights = models.fcn8s(num_classes), model.get_weights()
+    try:
+        hint = _share_weights(model, reference, random)
+        for height, width in ((64, 96), (72, 100)):
+            image = random.integers(0, 256, (1, height, width, 3)).astype("float32")
+            hint = hint or _different_map(model, reference, image)
+    finally:
+        model.set_weights(own_weights)
+    return hint
+
+
+def _wrong_model(model, num_classes):
+    """Say what is wrong with a model's kind, layers or input."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        came = type(model).__name__
+        return f"a keras.Model is asked for, and {came} came."
+    names = {layer.name for layer in model.layers}
+    for name in _STEPS:
+        if name not in names:
+            return f"no layer is called {name!r}; the text prescribes eight names."
+    if model.input_shape != (None, None, None, 3):
+        return f"the input is fixed to {model.input_shape[1:]}; images have any size."
+    for name in (*_SCORES, *_UPSCORES):
+        hint = _wrong_layer(model.get_layer(name), num_classes)
+        if hint is not None:
+            return f"{name} {hint}"
+    return None
+
+
+def _wrong_layer(layer, num_classes):
+    """Say what is wrong with a layer that scores or enlarges."""
+    from keras.layers import Conv2D, Conv2DTranspose, Dense
+
+    stride = _UPSCORES.get(layer.name)
+    kind = Conv2DTranspose if stride else Conv2D
+    if isinstance(layer, kind):
+        hint = _wrong_window(layer, 2 * stride if stride else 1, stride or 1)
+    elif isinstance(layer, Dense) and not stride:  # along the last axis, it is the same
+        hint = None
+    else:
+        hint = f"is a {type(layer).__name__}; a {kind.__name__} is asked for."
+    return hint or _wrong_scores(layer, num_classes, bool(stride))
+
+
+def _wrong_window(layer, size, stride):
+    """Say what is wrong with the kernel size, the stride or the padding."""
+    if tuple(layer.strides) != (stride, stride):
+        return (
+            f"has the strides {tuple(layer.strides)}; which stride leads from its "
+            "map to the next?"
+        )
+    if tuple(layer.kernel_size) != (size, size):
+        rule = "twice its stride" if stride > 1 else "1, as each cell is scored alone"
+        return f"has a kernel of {tuple(layer.kernel_size)}; its side should be {rule}."
+    if layer.padding != "same" and size > 1:
+        return f"has the padding {layer.padding!r}, which shifts its map."
+    return None
+
+
+def _wrong_scores(layer, num_classes, enlarges):
+    """Say what is wrong with the scores that a layer returns, or how they start."""
+    if layer.output.shape[-1] != num_classes:
+        return f"gives {layer.output.shape[-1]} scores for {num_classes} classes."
+    if layer.activation.__name__ != "linear":
+        name = layer.activation.__name__
+        return f"has the activation {name!r}; a score may have any value, as -2."
+    if layer.use_bias == enlarges:
+        return f"has {'a' if enlarges else 'no'} bias, unlike the layer of fcnlib."
+    start = layer.get_weights()
+    if layer.name in ("score_pool4", "score_pool3") and any(map(np.any, start)):
+        return "does not start at zero, so that new skips disturb the coarse scores."
+    if enlarges and not _starts_bilinear(start[0]):
+        return "does not start with the bilinear kernel, class by class."
+    return None
+
+
+def _starts_bilinear(kernel):
+    """Tell whether a kernel enlarges each class bilinearly and mixes none."""
+    from fcnlib import layers
+
+    bilinear = layers.bilinear_kernel(len(kernel) // 2)
+    return np.allclose(kernel, bilinear[:, :, None, None] * np.eye(kernel.shape[-1]))
+
+
+def _share_weights(model, reference, random):
+    """Give both models the same weights, or say where they differ in shape."""
+    for layer in (layer for layer in reference.layers if layer.weights):
+        if layer.name not in {own.name for own in model.layers}:
+            return f"no layer is called {layer.name!r}; keep the lines that are given."
+        own, shapes = model.get_layer(layer.name), [w.shape for w in layer.weights]
+        weights = own.get_weights()
+        if [w.size for w in weights] != [np.prod(shape) for shape in shapes]:
+            return _wrong_sizes(layer.name, weights, shapes)
+        if layer.name in _SCORES:
+            weights = [random.normal(size=w.shape) for w in weights]
+            own.set_weights(weights)
+        pairs = zip(weights, shapes, strict=True)
+        layer.set_weights([w.reshape(shape) for w, shape in pairs])
+    more = model.count_params() - reference.count_params()
+    if more:
+        return f"it has {more} parameters more than fcnlib's; which layer holds them?"
+    return None
+
+
+def _wrong_sizes(name, weights, shapes):
+    """Say how the weights of a layer differ in shape from those of fcnlib."""
+    if name not in _SCORES:
+        return f"{name} has other weights than in fcnlib; keep the given lines."
+    found, expected = weights[0].shape[-2], shapes[0][-2]
+    source = _STEPS[name][0]
+    return f"{name} reads a map of {found} channels, and {source} has {expected}."
+
+
+def _different_map(model, reference, image):
+    """Name the first map that differs from fcnlib's, and the mistake behind it."""
+    maps = {name: _look(reference, name, image) for name in _STEPS}
+    size = " x ".join(str(length) for length in image.shape[1:3])
+    for name in _STEPS:
+        found = _look(model, name, image)
+        if found is None:
+            return _not_computed(name, maps, size)
+        if _alike(found, maps[name]):
+            continue
+        for hint, mistaken in _mistaken_maps(name, maps, reference).items():
+            if _alike(found, mistaken):
+                return f"{name} {hint}"
+        sources = " and ".join(_STEPS[name])
+        return f"{name} is not made of {sources} as in fcnlib, on {size} pixels."
+    return _different_logits(model, maps["upscore8"], image)
+
+
+def _look(model, name, image):
+    """Return what one layer of a model gives for an image, or `None` if it fails."""
+    import keras
+
+    try:
+        part = keras.Model(model.inputs, model.get_layer(name).output)
+        return np.asarray(part(image), "float64")
+    except Exception:
+        return None
+
+
+def _alike(found, expected):
+    """Tell whether two maps have one shape and, at their scale, equal values."""
+    return found.shape == expected.shape and (
+        np.abs(found - expected).max() <= 1e-3 * np.abs(expected).max()
+    )
+
+
+def _not_computed(name, maps, size):
+    """Say why a map cannot be computed."""
+    if name not in ("fuse_pool4", "fuse_pool3"):
+        return f"{name} cannot be computed for an image of {size} pixels."
+    sizes = {source: maps[source].shape[1:3] for source in _STEPS[name]}
+    (first, (rows, columns)), (second, (height, width)) = sizes.items()
+    if (rows, columns) == (height, width):
+        return f"{name} adds maps of two strides; which pool is fused first?"
+    return (
+        f"{name} fails on {size} pixels: {first} has {rows} x {columns} cells there, "
+        f"{second} {height} x {width}; what hangs over is to be cropped."
+    )
+
+
+def _mistaken_maps(name, maps, reference):
+    """Map hints to what the mistakes make of one map."""
+    if name in _UPSCORES:
+        (source,) = _STEPS[name]
+        enlarge, scores = reference.get_layer(name), maps[source]
+        return {
+            f"enlarges {source} after a ReLU; scores below 0 are lost.": np.asarray(
+                enlarge(np.maximum(scores, 0))
+            ),
+            f"enlarges {source} after a softmax; enlarge the scores.": np.asarray(
+                enlarge(_softmax(scores))
+            ),
+        }
+    if name in _SCORES:
+        return {}
+    enlarged, skip = (maps[source] for source in _STEPS[name])
+    rows, columns = skip.shape[1:3]
+    upper = enlarged[:, :rows, :columns]
+    first, second = _STEPS[name]
+    return {
+        f"leaves out {second}.": upper,
+        f"leaves out {first}.": skip,
+        "takes the mean; fusion adds.": (upper + skip) / 2,
+        "takes the larger score; fusion adds.": np.maximum(upper, skip),
+        "multiplies; fusion adds.": upper * skip,
+        "adds maps that are cropped at the top left; the first cells belong together, "
+        "so the last ones go.": enlarged[:, -rows:, -columns:] + skip,
+    }
+
+
+def _softmax(scores):
+    """Return the softmax over the last axis."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _different_logits(model, enlarged, image):
+    """Compare the output of a model with the last map of the reference, cropped."""
+    found = np.asarray(model(image))
+    height, width = image.shape[1:3]
+    logits = enlarged[:, :height, :width]
+    if found.shape == enlarged.shape != logits.shape:
+        return (
+            f"an image of {height} x {width} pixels gets {enlarged.shape[1]} x "
+            f"{enlarged.shape[2]} logits; one crop is left to do."
+        )
+    if found.shape != logits.shape:
+        return f"the output has the shape {found.shape}, and the logits {logits.shape}."
+    lower = enlarged[:, -height:, -width:]
+    mistakes = {
+        "a softmax stands at the end; the logits are asked for.": _softmax(logits),
+        "a ReLU stands at the end; the logits are asked for.": np.maximum(logits, 0),
+        "the last crop is at the top left; pixel 0 belongs to the first cell.": lower,
+    }
+    if _alike(found, logits):
+        return None
+    for hint, mistaken in mistakes.items():
+        if _alike(found, mistaken):
+            return hint
+    return "the output is not upscore8, cropped to the size of the images."
+
+
 # Lesson 5
+
+
+@_exercise("05_iou", asks_for="value")
+def moved_box_iou(answer, random):
+    """Check the IoU of a box, 6 x 8, and the same box moved 1 down and 2 right.
+
+    Args:
+        answer: a number.
+
+    Example:
+        >>> moved_box_iou(30)
+        Not yet: these are the pixels of the overlap; divide them by the union.
+    """
+    mistakes = {
+        "these are the pixels of the overlap; divide them by the union.": 30,
+        "these are the pixels of the union; the overlap is divided by them.": 66,
+        "this is the overlap over one box; the union also holds what is only in the"
+        " other.": 30 / 48,
+        "this counts the overlap twice in the union; for two boxes of one square in the"
+        " same place it gives 1/2.": 30 / 96,
+        "the union holds the overlap too, once.": 30 / 36,
+        "this divides the union by the overlap, and no IoU is above 1.": 66 / 30,
+        "the box moved down too, by 1 row.": 36 / 60,
+        "the box moved to the right too, by 2 columns.": 40 / 56,
+        "rows and columns are swapped: it moved 1 row down and 2 columns right.": 28
+        / 68,
+        "the overlap is one row or column off; 8 columns moved by 2 share 6.": 20 / 76,
+        "this is a percentage; an IoU is at most 1.": 100 * 30 / 66,
+        "this is rounded; write the fraction itself, as in 1 / 3.": 0.45,
+        "this is rounded to three places; write the fraction itself.": 0.455,
+    }
+    return _compare_number(answer, 30 / 66, mistakes)
+
+
+def _compare_number(found, expected, mistakes, otherwise="this is another number."):
+    """Compare one number, as `_compare` does; mistakes may be any numbers."""
+    mistakes = {hint: np.asarray(value, float) for hint, value in mistakes.items()}
+    return _compare(found, np.float64(expected), mistakes, otherwise)
+
+
+@_exercise("05_iou", asks_for="function")
+def class_iou(answer, random):
+    """Check the IoU of one class of a confusion matrix.
+
+    Args:
+        answer: function of `confusion`, (C, C) integers with true classes in rows, and
+            `class_id`; returns a number.
+
+    Example:
+        >>> class_iou(lambda confusion, class_id: None)
+        Not attempted yet: it returns None; is a return missing?
+    """
+    for num_classes in (2, 5, 3):
+        confusion = random.integers(1, 100, (num_classes, num_classes))
+        class_id = int(random.integers(num_classes))
+        hint = _compare_number(
+            answer(confusion, class_id),
+            metrics.iou(confusion)[class_id],
+            _class_iou_mistakes(confusion, class_id),
+        )
+        if hint is not None:
+            return hint
+    return None
+
+
+def _class_iou_mistakes(confusion, class_id):
+    """Map hints to the wrong scores of a class, each with a matrix that shows it."""
+    hits, row = confusion[class_id, class_id], confusion[class_id].sum()
+    column, scores = confusion[:, class_id].sum(), metrics.iou(confusion)
+    return {
+        "pixels that were called the class by mistake are missing from the union; try"
+        " [[1, 0], [1, 0]].": hits / row,
+        "pixels of the class that were missed are missing from the union; try [[1, 1],"
+        " [0, 0]].": hits / column,
+        "the overlap is counted twice in the union; try [[1, 0], [0, 1]].": hits
+        / (row + column),
+        "the overlap is missing from the union; try [[1, 1], [0, 0]].": hits
+        / (row + column - 2 * hits),
+        "this is Dice; try [[1, 1], [0, 0]].": 2 * hits / (row + column),
+        "this divides the union by the overlap; try [[1, 1], [0, 0]].": (
+            row + column - hits
+        )
+        / hits,
+        "this divides by all pixels; try [[1, 0], [0, 1]].": hits / confusion.sum(),
+        "this is the pixel accuracy; the IoU of one class is asked for.": np.trace(
+            confusion
+        )
+        / confusion.sum(),
+        "this is the overlap alone; divide it by the union.": hits,
+        "this is the union alone; the overlap is divided by it.": row + column - hits,
+        "these are the scores of all classes; one number is asked for.": scores,
+        "this is the mean over the classes; one class is asked for.": scores.mean(),
+        "this is the score of another class; classes are counted from 0.": scores[
+            class_id - 1
+        ],
+        "this is 0, since // cuts off the fraction; / keeps it.": 0,
+    }
+
+
+@_exercise("05_iou", asks_for="value")
+def iou_counterexample(answer, random):
+    """Check a confusion matrix that unmasks the lesson's faulty `mean_iou`.
+
+    Args:
+        answer: confusion matrix, (C, C) whole numbers, as an array or nested lists.
+
+    Example:
+        >>> iou_counterexample([[3, 1], [2, 4]])
+        Not yet: for this matrix both return 0.536.
+    """
+    try:
+        confusion = np.asarray(answer, "float64")
+    except (TypeError, ValueError):
+        return "a confusion matrix is asked for, rows of numbers of one length."
+    if confusion.ndim != 2 or len(set(confusion.shape)) != 1:
+        return f"a confusion matrix is (C, C); this has the shape {confusion.shape}."
+    if (confusion < 0).any() or (confusion % 1 != 0).any():
+        return "each number counts pixels: it is whole, and not below 0."
+    if not confusion.any():
+        return "there is no pixel in it; at least one must be there."
+    right, union = metrics.mean_iou(confusion), _union(confusion)
+    faulty = np.mean(np.diagonal(confusion) / np.maximum(union, 1))
+    if not np.isclose(right, faulty):
+        return None
+    truth, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    if (truth[predicted > 0] == 0).any():
+        return "a class that is only predicted, never true, has 0 in both functions."
+    if (predicted[truth > 0] == 0).any():
+        return "a class that is only true, never predicted, has 0 in both functions."
+    return f"for this matrix both return {right:.3f}."
+
+
+def _union(confusion):
+    """Count the pixels that are truly of a class or were called so, by class."""
+    sizes = confusion.sum(axis=0) + confusion.sum(axis=1)
+    return sizes - np.diagonal(confusion)
+
+
+@_exercise("05_iou", asks_for="function")
+def dataset_mean_iou(answer, random):
+    """Check the mean IoU of a dataset, counted in one.
+
+    Args:
+        answer: function of `labels`, (N, H, W) uint8 with 255 for void, `predictions`,
+            (N, H, W) uint8, and `num_classes`; returns a number.
+
+    Example:
+        >>> dataset_mean_iou(lambda labels, predictions, num_classes: 0.5)
+        Not yet: it fails on one picture without void in which all classes occur.
+    """
+    for stage, labels, predictions, num_classes in _datasets(random):
+        found = answer(labels, predictions, num_classes)
+        confusion = metrics.confusion_matrix(labels, predictions, num_classes)
+        mistakes = _mean_iou_mistakes(labels, predictions, num_classes)
+        expected = metrics.mean_iou(confusion)
+        hint = _compare_number(found, expected, mistakes, stage)
+        if hint is not None:
+            return hint
+    return None
+
+
+def _datasets(random):
+    """Draw datasets, each with one difficulty more, and say which in a hint."""
+    names = (
+        "it fails on one picture without void in which all classes occur.",
+        "it is right for one picture, and fails on several.",
+        "it is right without void, and fails with void.",
+        "it is right where all classes occur, and fails where some do not.",
+        "it is right for few classes, and fails for 21; bytes go up to 255.",
+    )
+    for stage, name in enumerate(names):
+        shape = (1 if stage == 0 else 4, 8, 9)
+        num_classes = 21 if stage == 4 else 4
+        used = num_classes - 2 if stage >= 3 else num_classes
+        labels = random.integers(0, used, shape)
+        # Each picture has its own share of errors, or averages would be alike.
+        right = random.random(shape) < np.linspace(0.3, 0.9, len(labels))[:, None, None]
+        predictions = np.where(right, labels, random.integers(0, used, shape))
+        if stage >= 3:  # one class is only predicted, the last one only under void
+            predictions[:, 0, :3] = used
+        if stage >= 2:
+            labels[:, 1:3] = 255
+            predictions[:, 1:3] = random.integers(0, num_classes, shape)[:, 1:3]
+        yield name, labels.astype("uint8"), predictions.astype("uint8"), num_classes
+
+
+def _mean_iou_mistakes(labels, predictions, num_classes):
+    """Map hints to the wrong scores of a dataset, with a small input that shows it."""
+    confusion = metrics.confusion_matrix(labels, predictions, num_classes)
+    hits, union = np.diagonal(confusion), _union(confusion)
+    truth, called = confusion.sum(axis=1), confusion.sum(axis=0)
+    scores = metrics.iou(confusion)
+    void = labels == 255
+    union_with_void = union + np.bincount(predictions[void], minlength=num_classes)
+    with_void = np.nanmean(hits / union_with_void)
+    pictures = [
+        metrics.confusion_matrix(*pair, num_classes)
+        for pair in zip(labels, predictions, strict=True)
+    ]
+    as_class_0 = metrics.confusion_matrix(
+        np.where(void, 0, labels), predictions, num_classes
+    )
+    return {
+        "void pixels are in the union; try labels [[[0, 255]]], predictions"
+        " [[[0, 0]]] and 3 classes.": with_void,
+        "void pixels count as class 0; try labels [[[1, 255]]], predictions"
+        " [[[1, 1]]] and 3 classes.": metrics.mean_iou(as_class_0),
+        "void counts as one more class; try labels [[[0, 255]]], predictions"
+        " [[[0, 0]]] and 3 classes.": with_void * num_classes / (num_classes + 1),
+        "the scores of single pictures are averaged; try labels [[[0, 1]], [[0, 0]]],"
+        " predictions [[[0, 1]], [[0, 1]]] and 3 classes.": np.mean(
+            [metrics.mean_iou(picture) for picture in pictures]
+        ),
+        "only the first picture is counted; try labels [[[0, 0]], [[0, 1]]],"
+        " predictions [[[0, 0]], [[0, 0]]] and 3 classes.": metrics.mean_iou(
+            pictures[0]
+        ),
+        "only the last picture is counted; try labels [[[0, 1]], [[0, 0]]],"
+        " predictions [[[0, 0]], [[0, 0]]] and 3 classes.": metrics.mean_iou(
+            pictures[-1]
+        ),
+        "a class that is nowhere counts as 0; try labels [[[0]]], predictions [[[0]]]"
+        " and 3 classes.": np.nansum(scores) / num_classes,
+        "a class that is nowhere counts as 1; try labels [[[0, 0]]], predictions"
+        " [[[0, 1]]] and 3 classes.": np.mean(np.nan_to_num(scores, nan=1)),
+        "a class that is nowhere makes it nan; try labels [[[0]]], predictions"
+        " [[[0]]] and 3 classes.": np.nan,
+        "a class that is only predicted is left out; try labels [[[0, 0]]],"
+        " predictions [[[0, 1]]] and 3 classes.": np.mean(scores[truth > 0]),
+        "the overlap is counted twice in the union; try labels [[[0]]], predictions"
+        " [[[0]]] and 3 classes.": np.nanmean(hits / (truth + called)),
+        "this is the mean of Dice; try labels [[[0, 1]]], predictions [[[0, 0]]] and"
+        " 3 classes.": np.nanmean(metrics.dice(confusion)),
+        "this is the pixel accuracy; try labels [[[0, 1]]], predictions [[[0, 0]]] and"
+        " 3 classes.": metrics.pixel_accuracy(confusion),
+        "this is the mean accuracy; try labels [[[0, 1]]], predictions [[[0, 0]]] and"
+        " 3 classes.": metrics.mean_accuracy(confusion),
+        "each class is divided by what was called so; try labels [[[0, 1]]],"
+        " predictions [[[0, 0]]] and 3 classes.": np.nanmean(hits / called),
+        "this is weighted by frequency; try labels [[[0, 0, 1]]], predictions"
+        " [[[0, 0, 0]]] and 3 classes.": metrics.frequency_weighted_iou(confusion),
+        "all classes are added up before dividing; try labels [[[0, 0, 1]]],"
+        " predictions [[[0, 0, 0]]] and 3 classes.": hits.sum() / union.sum(),
+        "class 0 is left out; try labels [[[0, 1]]], predictions [[[0, 0]]] and 3"
+        " classes.": np.nanmean(scores[1:]),
+        "this divides the union by the overlap; try labels [[[0, 0]]], predictions"
+        " [[[0, 1]]] and 3 classes.": np.nanmean(union / hits),
+        "this is a score for each class; their mean is asked for.": scores,
+        "a byte goes up to 255, so 20 * 21 + 20 becomes 184; try labels [[[20]]],"
+        " predictions [[[20]]] and 21 classes.": _mean_iou_of_bytes(
+            labels[~void], predictions[~void], num_classes
+        ),
+    }
+
+
+def _mean_iou_of_bytes(labels, predictions, num_classes):
+    """Return the mean IoU if the numbers of the pairs are kept in bytes."""
+    pairs = labels * np.uint8(num_classes) + predictions
+    counts = np.bincount(pairs, minlength=num_classes**2)[: num_classes**2]
+    return metrics.mean_iou(counts.reshape(num_classes, num_classes))

@@ -6,8 +6,8 @@ A source is text in the percent format, `notebooks/source/LESSON.py`. The
 solution edition holds all of it. In the student edition the line `# solution`
 and the rest of its cell become a stub, and cells tagged `solution` or
 `instructor` are left out. Relative links in a source start at `notebooks/`.
-Outputs of cells tagged `shows-photograph` or `explorer` (widgets, which are dead
-where no kernel runs) are not kept.
+Outputs of cells tagged `shows-photograph` or `explorer` (widgets, which are
+dead where no kernel runs) are not kept.
 """
 
 import argparse
@@ -163,7 +163,7 @@ def execute(notebook, folder):
         notebook,
         timeout=CELL_SECONDS,
         record_timing=False,
-        store_widget_state=False,
+        store_widget_state=True,  # without it, an output in a widget fails
         coalesce_streams=True,
         on_cell_start=lambda cell, cell_index: begun.append(cell_index + 1),
         resources={"metadata": {"path": str(folder)}},
@@ -177,6 +177,7 @@ def execute(notebook, folder):
         reason = f"it died or ran longer than {CELL_SECONDS} s"
         raise BuildError(f"cell {begun[-1]}: {reason}") from None
     notebook.metadata.language_info = {"name": "python"}  # no versions
+    notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if _tags(cell) & STRIPPED:
             cell.outputs = []

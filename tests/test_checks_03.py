@@ -1,0 +1,235 @@
+"""Test what the checks of the lesson on upsampling say to right and wrong answers."""
+
+import numpy as np
+import pytest
+
+from fcnlib import checks
+
+
+def said(name, answer, capsys):
+    """Run a check as a student does and return the one line that it printed."""
+    assert getattr(checks, name)(answer) is None
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def press(scores, kernel, stride, add=True, step=None):
+    """Press the stamps weight by weight, in Python's numbers, and cut nothing off."""
+    step = stride if step is None else step
+    rows, columns, inputs = scores.shape
+    size, _, outputs, _ = kernel.shape
+    shape = (rows - 1) * stride + size, (columns - 1) * stride + size, outputs
+    canvas = np.zeros(shape)
+    for i, j, a, b in np.ndindex(rows, columns, size, size):
+        row, column = i * step + a, j * step + b
+        for out in range(outputs):
+            weighted = sum(
+                kernel[a, b, out, c] * scores[i, j, c] for c in range(inputs)
+            )
+            canvas[row, column, out] = weighted + add * canvas[row, column, out]
+    return canvas
+
+
+def cut(canvas, before, after):
+    return canvas[before : len(canvas) - after, before : canvas.shape[1] - after]
+
+
+def right_loops(scores, kernel, stride, **options):
+    half = (len(kernel) - stride) // 2
+    return cut(press(scores, kernel, stride, **options), half, half)
+
+
+def right_lists(scores, kernel, stride):
+    return right_loops(scores, kernel, stride).tolist()
+
+
+def right_by_weights(scores, kernel, stride):
+    """Shift a copy of the whole map for each weight, as float32."""
+    size, (rows, columns, _) = len(kernel), scores.shape
+    canvas = np.zeros((rows * stride + size, columns * stride + size, kernel.shape[2]))
+    for a, b in np.ndindex(size, size):
+        part = canvas[a : a + rows * stride : stride, b : b + columns * stride : stride]
+        part += np.einsum("ijc,oc->ijo", scores, kernel[a, b])
+    half = (size - stride) // 2
+    whole = canvas.astype("float32")
+    return whole[half : half + rows * stride, half : half + columns * stride]
+
+
+def right_by_gathering(scores, kernel, stride):
+    """Ask for each pixel which stamps reach it."""
+    (rows, columns, _), size = scores.shape, len(kernel)
+    half = (size - stride) // 2
+    found = np.zeros((rows * stride, columns * stride, kernel.shape[2]))
+    for y, x, i, j in np.ndindex(*found.shape[:2], rows, columns):
+        a, b = y + half - i * stride, x + half - j * stride
+        if 0 <= a < size and 0 <= b < size:
+            found[y, x] += kernel[a, b] @ scores[i, j]
+    return found
+
+
+def right_by_keras(scores, kernel, stride):
+    import keras
+
+    arrays = scores[None].astype("float32"), kernel.astype("float32")
+    return keras.ops.conv_transpose(*arrays, stride, "same")[0]
+
+
+RIGHT = [
+    ("enlarged_shape", (2, 40, 56, 5)),
+    ("enlarged_shape", [2.0, 40.0, 56.0, 5.0]),
+    ("enlarged_shape", np.array([2, 40, 56, 5])),
+    ("uneven_layers", ["up2", "up4", "up6"]),
+    ("uneven_layers", {"up6", "up2", "up4"}),
+    ("uneven_layers", "up6, up4, up2"),
+    ("uneven_layers", np.array(["up4", "up2", "up6"])),
+    ("transposed_convolution", right_loops),
+    ("transposed_convolution", right_lists),
+    ("transposed_convolution", right_by_weights),
+    ("transposed_convolution", right_by_gathering),
+    ("transposed_convolution", right_by_keras),
+]
+
+
+@pytest.mark.parametrize(("name", "answer"), RIGHT)
+def test_right_answers_are_right_for_every_seed(name, answer, capsys):
+    assert said(name, answer, capsys) == "Correct."
+    for seed in range(5):
+        assert checks.score(name, answer, seed) == (1.0, "Correct.")
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in RIGHT}))
+def test_stubs_are_not_attempted(name, capsys):
+    assert said(name, None, capsys).startswith("Not attempted yet: ")
+
+
+def test_a_function_that_returns_none_is_not_attempted(capsys):
+    line = said("transposed_convolution", lambda *arguments: None, capsys)
+    assert line.startswith("Not attempted yet: ")
+
+
+def fixed_cut(scores, kernel, stride):
+    return cut(press(scores, kernel, stride), 1, 1)
+
+
+def empty_slice(scores, kernel, stride):
+    half = (len(kernel) - stride) // 2
+    return press(scores, kernel, stride)[half:-half, half:-half]
+
+
+def each_channel_alone(scores, kernel, stride):
+    """Loop over the channels as if there were as many out as in."""
+    diagonal = np.eye(kernel.shape[2], kernel.shape[3])
+    return right_loops(scores, kernel * diagonal, stride)
+
+
+def total(kernel, stride):
+    return len(kernel) - stride
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "hint"),
+    [
+        ("enlarged_shape", (2, 32, 48, 5), "16 pixels, not 8"),
+        ("enlarged_shape", (2, 48, 64, 5), "16 pixels, not 24"),
+        ("enlarged_shape", (2, 64, 96, 5), "overlap"),
+        ("enlarged_shape", (2, 19, 21, 5), "stride is ignored"),
+        ("enlarged_shape", (2, 25, 41, 5), "kernel's size is missing"),
+        ("enlarged_shape", (2, 41, 57, 5), "one pixel too many"),
+        ("enlarged_shape", (2, 39, 55, 5), "one pixel too few"),
+        ("enlarged_shape", (2, 56, 40, 5), "rows come before"),
+        ("enlarged_shape", (2, 4, 6, 5), "enlarge"),
+        ("enlarged_shape", (2, 40, 48, 5), "rows are right"),
+        ("enlarged_shape", (2, 32, 56, 5), "columns are right"),
+        ("enlarged_shape", (2, 100, 200, 5), "second one"),
+        ("enlarged_shape", (2, 40, 56, 64), "each filter"),
+        ("enlarged_shape", (2, 40, 56, 320), "each filter"),
+        ("enlarged_shape", (2, 5, 40, 56), "channels come last"),
+        ("enlarged_shape", (1, 40, 56, 5), "number of pictures"),
+        ("enlarged_shape", (None, 40, 56, 5), "in place of None"),
+        ("enlarged_shape", (40, 56), "four numbers"),
+        ("enlarged_shape", 40, "four numbers"),
+        ("enlarged_shape", "(2, 40, 56, 5)", "four numbers"),
+        ("uneven_layers", ["up2", "up5"], "up5 is even: an odd size"),
+        ("uneven_layers", ["up2", "up6"], "up4 is missing: an even size"),
+        ("uneven_layers", ["up2", "up4"], "up6 is missing: gaps"),
+        ("uneven_layers", [], "up2 is missing"),
+        ("uneven_layers", ["up1", "up2"], "up1 is even: "),
+        ("uneven_layers", ["up2", "up3"], "up3 is even: "),
+        ("uneven_layers", ["up5", "up3", "up1"], "the others are asked for"),
+        ("uneven_layers", ["up2", "up9"], "no layer up9"),
+        ("uneven_layers", [2, 4, 6], "no layer 2"),
+        ("uneven_layers", 2, "list of names"),
+        ("transposed_convolution", press, "nothing is cut off"),
+        (
+            "transposed_convolution",
+            lambda s, k, n: cut(press(s, k, n), 0, total(k, n)),
+            "bottom and right only",
+        ),
+        (
+            "transposed_convolution",
+            lambda s, k, n: cut(press(s, k, n), total(k, n), 0),
+            "top and left only",
+        ),
+        (
+            "transposed_convolution",
+            lambda s, k, n: cut(press(s, k, n), total(k, n), total(k, n)),
+            "in all, not at each side",
+        ),
+        ("transposed_convolution", fixed_cut, "always cuts 1"),
+        ("transposed_convolution", empty_slice, "[0:-0]"),
+        (
+            "transposed_convolution",
+            lambda *a: right_loops(*a, add=False),
+            "they add up",
+        ),
+        (
+            "transposed_convolution",
+            lambda s, k, n: right_loops(s, k[::-1, ::-1], n),
+            "flipped",
+        ),
+        (
+            "transposed_convolution",
+            lambda s, k, n: right_loops(s, k.swapaxes(0, 1), n),
+            "of the kernel are swapped",
+        ),
+        (
+            "transposed_convolution",
+            lambda s, k, n: right_loops(s.swapaxes(0, 1), k, n),
+            "of the scores are swapped",
+        ),
+        (
+            "transposed_convolution",
+            lambda s, k, n: right_loops(s, k.swapaxes(2, 3), n),
+            "channel axes are swapped",
+        ),
+        ("transposed_convolution", each_channel_alone, "one input only"),
+        (
+            "transposed_convolution",
+            lambda *a: right_loops(*a, step=1),
+            "stride is ignored",
+        ),
+        (
+            "transposed_convolution",
+            lambda *a: right_loops(*a).sum(axis=-1),
+            "added up",
+        ),
+        (
+            "transposed_convolution",
+            lambda *a: np.moveaxis(right_loops(*a), -1, 0),
+            "channels come last",
+        ),
+        ("transposed_convolution", np.array([1]), "function itself"),
+    ],
+)
+def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
+    line = said(name, wrong, capsys)
+    assert line.startswith("Not yet: ")
+    assert hint in line
+
+
+def test_hints_differ_and_do_not_show_the_answer():
+    """No number of the right shape is printed, whatever is answered."""
+    for wrong in [(2, 32, 48, 5), (2, 100, 200, 5), (1, 1, 1, 1), (2, 40, 1, 5)]:
+        _, message = checks.score("enlarged_shape", wrong)
+        assert "40" not in message and "56" not in message

@@ -20,7 +20,8 @@ TRUTH_ALT = (
 )
 INFERRED_ALT = (
     "Three label maps of the same pasture, inferred by FCN-32s, FCN-16s and FCN-8s: "
-    "from left to right, edges get sharper, and legs and rails come back."
+    "the first has no fence, the second pieces of a rail, the third posts, rails and "
+    "legs; edges get sharper from left to right."
 )
 SCENE_SIZE = (128, 128)
 BATCH_SIZE = 16

@@ -905,8 +905,8 @@ def deconvolved_sizes(answer, random):
         "cells are lost in pooling: 3 rows give 2 with padding 'same'.": np.array(
             [(6, 4), (12, 8), (96, 64)]
         ),
-        "a map is cropped before it goes on: an image of 40 rows gives upscore2 4 rows, "
-        "and 3 of them go on.": np.array([(8, 6), (16, 12), (128, 96)]),
+        "a map is cropped before it goes on: with 40 rows of image, upscore2 has 4, and "
+        "3 of them go on.": np.array([(8, 6), (16, 12), (128, 96)]),
         "rows and columns are swapped.": expected[:, ::-1],
         "the order is reversed: upscore2 comes first.": expected[::-1],
         "these maps go into the deconvolutions; what comes out?": np.array(

@@ -6,7 +6,7 @@
 #
 # Nine numbers in a small window slide over a pasture and draw map A. The same
 # nine numbers, laid on their side, draw map B. One map shows the posts of the
-# fence, the other its rail and the ground's edge. Which is which?
+# fence, the other its rails. Which is which?
 
 # %%
 import cv2
@@ -14,24 +14,22 @@ import numpy as np
 
 from fcnlib import pasture, plotting
 
-image, labels = pasture.draw_scene(seed=3, height=128, width=192)
-gray = image.mean(axis=-1)  # (128, 192): one number per pixel
+snow, snow_labels = pasture.draw_scene(seed=4, height=128, width=192)
+gray = snow.mean(axis=-1)  # (128, 192): one number per pixel
 kernel_a = np.array([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
 edges = [cv2.filter2D(gray, -1, kernel) for kernel in (kernel_a, kernel_a.T)]
 strengths = [np.clip(np.abs(edge), 0, 255).astype("uint8") for edge in edges]
 
 plotting.show_images(
-    [image, *(cv2.cvtColor(s, cv2.COLOR_GRAY2RGB) for s in strengths)],
+    [snow, *(cv2.cvtColor(s, cv2.COLOR_GRAY2RGB) for s in strengths)],
     ["picture", "map A", "map B"],
-    alt="A pasture with two horses and a fence, and two dark maps with bright"
-    " lines: the posts of the fence in map A, its rail and the edge of the"
-    " ground in map B.",
+    alt="A snowy pasture with a horse and a fence, and two dark maps with"
+    " bright lines: the posts of the fence in map A, its rails in map B.",
 )
 
 # %% [markdown]
-# Map A shows the posts and the horses' legs, map B the rail and all else that
-# lies flat. This lesson builds the window that does it, and ends with a network
-# of one layer.
+# Map A shows the posts and the horse's legs, map B the rails. This lesson builds
+# the window that does it, and ends with a network of one layer.
 #
 # After this lesson you can:
 #
@@ -121,9 +119,9 @@ so_far = [np.where(order <= order[at], post_map, np.nan) for at in places]
 plotting.show_grids(
     [post] * 4 + so_far,
     [f"window at {at}" for at in places] + ["map so far"] * 4,
-    alt="Four pictures with the window at row and column (0, 0), (0, 1), (1, 1)"
-    " and (2, 3). Under each, the feature map filled so far: 0, then 16, then"
-    " 24, and at last -24.",
+    alt="Four pictures with the window at row and column (0, 0), (0, 1),"
+    " (1, 1) and (2, 3). Under each, the feature map filled so far: 0, then"
+    " 16, then 24, and at last -24.",
     windows=[(*at, 3, 3) for at in places] + [(*at, 1, 1) for at in places],
 )
 
@@ -145,7 +143,7 @@ def show_window(row, column, name, picture, kernels):
     plotting.show_grids(
         [picture, kernel, correlate(picture, kernel)],
         ["picture", "kernel", "map"],
-        alt=f"The window at row {row}, column {column}, and its sum in the map.",
+        alt=f"The window at row {row}, column {column}, and its sum.",
         windows=[(row, column, 3, 3), None, (row, column, 1, 1)],
     )
 
@@ -243,7 +241,8 @@ plotting.show_grids(
     [padded, sums, strided],
     ["padded", "stride 1", "stride 2"],
     alt="Ones with a rim of zeros; the map with stride 1, which is 4 in the"
-    " corners, 6 at the sides and 9 inside; and its every second row and column.",
+    " corners, 6 at the sides and 9 inside; and every second row and column"
+    " of this map.",
     windows=[(0, 2, 3, 3), (0, 2, 1, 1), (0, 1, 1, 1)],
 )
 
@@ -387,10 +386,11 @@ def convolve(features, kernels, bias, stride=1):
 
 
 # %% [markdown]
-# It has to give what the loops give, and what Keras gives: here with three
-# channels in, four out, and stride 2.
+# It has to give what the loops give, and what Keras gives: here on a green
+# pasture, with three channels in, four out, and stride 2.
 
 # %%
+image, labels = pasture.draw_scene(seed=3, height=128, width=192)
 random = np.random.default_rng(seed=0)
 kernels = random.integers(-3, 4, (3, 3, 3, 4)).astype("float32")
 bias = random.integers(-9, 10, 4).astype("float32")
@@ -421,7 +421,7 @@ vectorized = convolve(gray[..., None], kernel_a[..., None, None], bias=0)
 end = time.perf_counter()
 
 speed_up = (middle_time - start) / (end - middle_time)
-assert np.allclose(looped, vectorized[..., 0]) and speed_up > 2
+assert np.allclose(looped, vectorized[..., 0]) and speed_up > 1
 print(f"{speed_up:.0f} times as fast as the loops")
 
 # %% [markdown]
@@ -438,14 +438,15 @@ assert grass[0] > 10 > -10 > grass[1] and sky[1] > 10 > -10 > sky[0]
 plotting.show_maps(
     [weighed[..., 0], weighed[..., 1]],
     ["green − blue", "blue − red"],
-    alt="Two maps. The first is positive on grass and trees and negative in the"
-    " sky; the second is positive in the sky and negative on the grass.",
+    alt="Two maps. The first is positive on the grass and negative in the sky;"
+    " the second is positive in the sky, and negative on grass and fence.",
     signed=True,
 )
 
 # %% [markdown]
 # The cell also asserts what you see: on the average, grass is positive in the
-# first map only, and sky in the second only. The kernels of a network are no such guesses: it learns them.
+# first map only, and sky in the second only. The kernels of a network are no
+# such guesses: it learns them.
 #
 # What does a layer cost? It stores its weights and biases. It works by the
 # **multiply-add**, one multiplication and the addition of its product. Each
@@ -592,7 +593,7 @@ patch = scaled[60:69, 40:49]  # (9, 9, 3)
 by_dense = np.asarray(dense(patch.reshape(1, 243)))  # (1, 5)
 by_sliding = np.asarray(sliding(patch[None]))  # (1, 1, 1, 5)
 
-assert np.allclose(by_dense, by_sliding[0, 0], atol=1e-4)
+assert np.allclose(by_dense, by_sliding[0, 0], atol=5e-3)
 by_dense.shape, by_sliding.shape
 
 # %% [markdown]
@@ -606,17 +607,17 @@ by_dense.shape, by_sliding.shape
 # %%
 scores = np.asarray(sliding(scaled[None]))[0]
 
-assert np.allclose(scores[60, 40], by_dense[0], atol=1e-4)
+assert np.allclose(scores[60, 40], by_dense[0], atol=5e-3)
 scores.shape
 
 # %% [markdown]
 # It gives a map of scores: at each of 120 × 184 places what the dense layer says
 # of the window there. The one at row 60, column 40 is the window of before. And
 # a map of scores makes a map of classes: `argmax`, as in lesson 0. The next cell
-# does so for this scene and for one in the snow, without their outer 4 pixels.
+# does so for the green scene and for the first figure's, without their outer 4
+# pixels.
 
 # %% tags=["nbval-ignore-output"]
-snow, snow_labels = pasture.draw_scene(seed=4, height=128, width=192)
 pair = np.stack([image, snow])  # (2, 128, 192, 3)
 maps = np.argmax(sliding(pair / np.float32(255)), axis=-1)  # (2, 120, 184)
 pair_truth = np.stack([labels, snow_labels])[:, 4:-4, 4:-4]
@@ -624,12 +625,14 @@ pair_truth = np.stack([labels, snow_labels])[:, 4:-4, 4:-4]
 plotting.show_images(
     [image, maps[0].astype("uint8"), snow, maps[1].astype("uint8")],
     ["green", "one layer", "snow", "one layer"],
-    alt="A green and a snowy pasture, each with the map of the one layer. On the"
-    " green one, sky and grass are about right; on the snowy one hardly anything.",
+    alt="A green and a snowy pasture, each with the map of the one layer. On"
+    " the green one, sky and grass are right; in the snow most is grass.",
     class_names=pasture.CLASSES,
 )
-right = [np.mean((m == t)[t != 255]) for m, t in zip(maps, pair_truth, strict=True)]
-[round(float(share), 2) for share in right]
+equal, valid = maps == pair_truth, pair_truth != 255
+green_right, snow_right = (equal[i][valid[i]].mean() for i in range(2))
+assert green_right > 0.6 > snow_right
+print(f"right: {green_right:.2f} on the green, {snow_right:.2f} in the snow")
 
 # %% [markdown]
 # This is a fully convolutional network of one layer. On the green scene most
@@ -699,10 +702,9 @@ def score_map(features, weights, bias, height, width):
     rows = features.shape[0] - height + 1
     columns = features.shape[1] - width + 1
     result = np.zeros((rows, columns, len(bias)))
-    for i in range(rows):
-        for j in range(columns):
-            part = features[i : i + height, j : j + width]
-            result[i, j] = part.ravel() @ weights + bias
+    for i, j in np.ndindex(rows, columns):
+        part = features[i : i + height, j : j + width]
+        result[i, j] = part.ravel() @ weights + bias
     return result
 
 

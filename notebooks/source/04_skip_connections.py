@@ -58,8 +58,9 @@ pools = models.vgg_pools(keras.Input((128, 128, 3)))
 # %% [markdown]
 # The output strides are 8, 16 and 32, as in lesson 2. The "course" size has
 # fewer channels than VGG16, so that a laptop can train it. Behind each
-# convolution it also brings every channel to mean 0 and spread 1. That lets it
-# start from random weights; lesson 6 comes back to it.
+# convolution it also normalizes: every channel is brought to mean 0 and spread
+# 1, then scaled and shifted as training finds best. That lets it start from
+# random weights.
 #
 # Two layers follow that were dense in VGG16, `fc6` and `fc7`, read as
 # convolutions. The next cell holds the pieces that we need.
@@ -121,6 +122,9 @@ np.testing.assert_allclose(
 
 # %% [markdown]
 # With the same weights, our network and the shipped one give the same logits.
+# Now we see why it is coarse: 192 × 256 pixels have 6 × 8 scores for each class,
+# and all the rest is interpolated.
+#
 # `CropLike` is the last piece: it cuts a map at the bottom and at the right to
 # the size of another. When is there something to cut?
 #
@@ -181,7 +185,7 @@ assert (paper_fcn16s, paper_fcn8s) == (134_357_354, 134_362_751)
 paper_fcn16s - paper_fcn32s, paper_fcn8s - paper_fcn16s
 
 # %% [markdown]
-# 513 · 21 and 257 · 21: about a hundredth of one percent. Now Keras counts. In
+# 513 · 21 and 257 · 21: less than a hundredth of one percent. Now Keras counts. In
 # the scope below it keeps the shapes of the weights and fills in no numbers.
 # Layers that are never trained, our deconvolutions, are counted apart: a kernel
 # of $2s × 2s$ from 21 to 21 classes, without bias.
@@ -206,7 +210,7 @@ counted
 # %% [markdown]
 # Our prediction holds to the last parameter. The course size is counted in the
 # same way. Its convolutions have no bias, but a normalization with 4 numbers per
-# channel.
+# channel: mean, spread, scale and shift.
 
 # %%
 widths = (16,) * 2 + (32,) * 2 + (64,) * 3 + (96,) * 3 + (128,) * 3
@@ -325,7 +329,7 @@ fcn32s_crop, fcn16s_crops, fcn8s_crops
 
 # %% [markdown]
 # 80 pixels are 5 cells. The numbers 19; 5 and 27; 5, 9 and 31 are those of the
-# authors' published code, where they stand without a reason. A crop in the
+# authors' published code, where no derivation stands beside them. A crop in the
 # middle would be wrong: for 500 pixels the paper's `upscore8` has 568, and half
 # of the rest is 34, three pixels off.
 #
@@ -524,15 +528,12 @@ in_two_steps = enlarging_matrix(10, 2) @ enlarging_matrix(5, 2) @ peak
 in_one_step = enlarging_matrix(5, 4) @ peak
 
 assert (in_two_steps.max(), in_one_step.max()) == (12 / 16, 14 / 16)
-plotting.show_grids(
-    [16 * in_two_steps[None, 4:16], 16 * in_one_step[None, 4:16]],
-    ["2, then 2, in sixteenths", "4 at once, in sixteenths"],
-    alt="Two rows of numbers in sixteenths around a peak. In two steps the"
-    " peak is flat with 12, in one step it rises to 14.",
-)
+for sixteenths in (16 * in_two_steps, 16 * in_one_step):
+    print(*sixteenths[4:16].astype(int), sep=" ")
 
 # %% [markdown]
-# Not quite: two steps cut off the tip of a peak. Along a straight slope they
+# Not quite: in sixteenths, two steps reach 12, and one step reaches 14. Two steps
+# cut off the tip of a peak. Along a straight slope they
 # agree. So FCN-8s begins as FCN-32s with rounded tips. The next cell starts an
 # FCN-8s with the weights of FCN-32s, and compares.
 
@@ -555,10 +556,10 @@ np.testing.assert_allclose(
 assert np.mean(begins_as == guesses[0]) > 0.9
 
 # %% [markdown]
-# Inside, the new FCN-8s holds exactly FCN-32s's scores, enlarged in three steps,
-# and more than 9 of 10 labels are FCN-32s's. Training starts from there and can
-# only correct. That is how the authors trained, one network after the other.
-# Ours were trained each by itself, so their difference is not a matter of time.
+# Inside, the new FCN-8s holds the scores of FCN-32s, enlarged in three steps, and
+# more than 9 of 10 labels are those of FCN-32s. Training goes on from there: the
+# authors trained the three networks one after the other. Ours were trained each
+# by itself, so their difference is not a matter of time.
 
 # %% [markdown]
 # ## What do pool4 and pool3 give back?
@@ -663,7 +664,7 @@ plotting.show_maps(
 # %% [markdown]
 # The maps show what speaks for horse (purple) and against it (orange). The
 # deepest scores say roughly where a horse is. Those of pool4 and pool3 draw its
-# outline, in strokes of 16 and of 8 pixels. None of them would do alone.
+# outline, in strokes of 16 and of 8 pixels.
 
 # %% [markdown]
 # ## What happens at the border?
@@ -755,9 +756,10 @@ plotting.show_images(
 # layer: `score_fr`, `upscore2`, `score_pool4`, `fuse_pool4`, `upscore_pool4`,
 # `score_pool3`, `fuse_pool3`, `upscore8`. Scores are convolutions of 1 × 1 with
 # bias, those of the skips start at zero. `upscore` layers are
-# `Conv2DTranspose` with `**bilinear`, `fuse` layers `keras.layers.Add`. Names of
-# crops are free. The check takes some seconds: it compares your network with the
-# course's, map by map, under the same weights.
+# `keras.layers.Conv2DTranspose` with padding "same" and `**bilinear`, `fuse`
+# layers `keras.layers.Add`. Names of crops are free. The check takes some
+# seconds: it compares your network with the course's, map by map, under the same
+# weights.
 #
 # For instance, `build_fcn8s(3)` turns images of (1, 50, 70, 3) into logits of
 # (1, 50, 70, 3).
@@ -828,8 +830,8 @@ checks.build_fcn8s(build_fcn8s)
 # - built FCN-32s, FCN-16s and FCN-8s from five kinds of layers, and counted
 #   134 million parameters by hand;
 # - followed the cells back into the picture, and derived the paper's crops;
-# - saw fence and legs come back, by two maps of scores that hold a hundredth of
-#   one percent of the parameters each;
+# - saw fence and legs come back, by two maps of scores that hold less than a
+#   thousandth of the parameters each;
 # - found that zeros at the border change no label of FCN-32s, and some of FCN-8s.
 #
 # You compared networks by shares of single classes. The next lesson asks: when

@@ -1,0 +1,102 @@
+"""The shipped networks score what their cards, `results/` and the README say."""
+
+import hashlib
+import json
+from pathlib import Path
+from statistics import mean
+
+import cv2
+import pytest
+
+from fcnlib import datasets, metrics, models, pasture, training
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+# Scenes and sums differ in their last digits between processors and libraries.
+TOLERANCE = 0.005
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """The scores of the shipped networks, measured here and now."""
+    scenes = training.unseen_scenes()
+    return {
+        name: training.scores(
+            training.evaluate(models.load_pretrained(name), scenes), pasture.CLASSES
+        )
+        for name in models.PRETRAINED
+    }
+
+
+def flat(scores):
+    """One score by each name, the classes' among them."""
+    others = {name: value for name, value in scores.items() if name != "iou"}
+    return others | scores["iou"]
+
+
+@pytest.mark.parametrize("name", models.PRETRAINED)
+def test_results_and_card_hold_the_measured_scores(measured, name):
+    stored = json.loads((RESULTS / "scores.json").read_text())
+    seeds = datasets.PASTURE_SPLITS["test"]
+    assert stored["seeds"] == [seeds[0], seeds[-1]]
+    assert stored["scenes"] == len(seeds) == 200
+    expected = pytest.approx(flat(measured[name]), abs=TOLERANCE)
+    assert flat(stored["networks"][name]) == expected
+    assert flat(models.read_card(name)["scores"]["128 x 128"]) == expected
+
+
+def test_each_skip_is_worth_several_points(measured):
+    fcn32s, fcn16s, fcn8s = (measured[n]["mean_iou"] for n in models.PRETRAINED)
+    assert fcn8s >= 0.76
+    assert fcn16s - fcn32s >= 0.04 and fcn8s - fcn16s >= 0.04
+
+
+def test_larger_scenes_are_segmented_too():
+    network = models.load_pretrained("pasture-fcn8s")
+    scenes = datasets.pasture_batches(range(40), [(240, 320)], 8)
+    assert metrics.mean_iou(training.evaluate(network, scenes)) >= 0.74
+
+
+@pytest.mark.parametrize("name", models.PRETRAINED)
+def test_weights_are_small_and_their_card_is_whole(name):
+    path = models.WEIGHTS / f"{name}.weights.h5"
+    card = models.read_card(name)
+    assert path.stat().st_size <= 5_000_000
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
+    assert card["command"] == f"python -m fcnlib train {name}"
+    assert {"data", "seeds", "epochs", "minutes", "machine", "working_size"} <= set(
+        card
+    )
+    assert card["classes"] == list(pasture.CLASSES)
+    # No scene that a network is tested on was one that it saw.
+    seen = range(card["seeds"][0], card["seeds"][1] + 1)
+    for split in ("val", "test"):
+        assert not set(datasets.PASTURE_SPLITS[split]) & set(seen)
+
+
+def test_the_three_had_the_same_training():
+    cards = [models.read_card(name) for name in models.PRETRAINED]
+    for key in ("data", "seeds", "epochs", "size", "working_size"):
+        assert cards[0][key] == cards[1][key] == cards[2][key]
+
+
+def test_the_pictures_are_there_and_large_enough():
+    for name in ("horse.png", "sem_seg.png", "sem_seg_inf.png"):
+        picture = cv2.imread(str(RESULTS / name))
+        assert min(picture.shape[:2]) >= 480, name
+    assert cv2.imread(str(RESULTS / "horse.png")).shape[1] >= 640
+
+
+def test_the_stored_comparison_holds_what_the_course_promises():
+    stored = json.loads((RESULTS / "compare.json").read_text())
+    runs = {(run["network"], run["seed"]): run["mean_iou"] for run in stored["runs"]}
+    networks = ("fcn32s", "fcn16s", "fcn8s")
+    assert set(runs) == {(n, s) for n in networks for s in training.COMPARED_SEEDS}
+    assert stored["epochs"] == training.COMPARED_EPOCHS
+    means = [
+        mean(runs[network, seed] for seed in training.COMPARED_SEEDS)
+        for network in networks
+    ]
+    assert means[2] >= 0.70
+    assert means[1] - means[0] >= 0.04 and means[2] - means[1] >= 0.04
+    assert max(run["seconds"] for run in stored["runs"]) <= 180

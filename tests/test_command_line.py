@@ -66,7 +66,8 @@ def run_program(*arguments):
 def test_help_names_every_command():
     ended = run_program("--help")
     assert ended.returncode == 0 and ended.stderr == ""
-    for command in ("doctor", "results", "segment", "train", "evaluate", "download"):
+    commands = "doctor results segment train compare evaluate download"
+    for command in commands.split():
         assert f"\n    {command} " in ended.stdout
 
 
@@ -332,3 +333,10 @@ def test_train_hands_over_the_name(monkeypatch):
     monkeypatch.setattr(training, "train_pretrained", trained.append)
     assert command_line.main(["train", "pasture-fcn16s"]) == 0
     assert trained == ["pasture-fcn16s"]
+
+
+def test_compare_writes_into_the_folder(monkeypatch, tmp_path):
+    written = []
+    monkeypatch.setattr(training, "compare", written.append)
+    assert command_line.main(["compare", "--out", str(tmp_path)]) == 0
+    assert written == [tmp_path / "compare.json"]

@@ -10,6 +10,7 @@ color cast of its own. Only shape and context tell a horse.
 """
 
 import functools
+import numbers
 
 import cv2
 import numpy as np
@@ -158,10 +159,10 @@ def draw_scenes(seeds, height=128, width=128):
 
 def _check(seed, height, width):
     """Refuse what cannot be drawn."""
-    if int(seed) != seed or seed < 0:
+    if not isinstance(seed, numbers.Integral) or seed < 0:
         raise ValueError(f"expected a seed that is an integer >= 0, got {seed!r}")
     for name, side in (("height", height), ("width", width)):
-        if int(side) != side or not SMALLEST <= side <= LARGEST:
+        if not isinstance(side, numbers.Integral) or not SMALLEST <= side <= LARGEST:
             raise ValueError(
                 f"expected a {name} from {SMALLEST} to {LARGEST}, got {side!r}: "
                 "draw within these limits and resize the picture"
@@ -346,7 +347,7 @@ def _draw_ground(canvas):
 def _cast(canvas):
     """Return what stands on the ground as functions that draw it, far to near."""
     random = canvas.random
-    stage = []  # (height above the ground's far edge, function)
+    stage = []  # (where it stands: its foot, downward; the function that draws it)
 
     def place(foot, draw, *details):
         stage.append((foot, lambda: draw(canvas, foot, *details)))

@@ -168,6 +168,7 @@ def test_drawing_is_quick():
     [
         ((-1,), "seed"),
         ((1.5,), "seed"),
+        (("one",), "seed"),
         ((0, 31, 64), "height"),
         ((0, 64, 1025), "width"),
         ((0, 64.5, 64), "height"),

@@ -48,6 +48,7 @@ lab: $(STAMP) ## copy the lessons to work/ once, open JupyterLab there
 	$(VENV_PYTHON) notebooks/lab.py
 
 notebooks: $(STAMP) ## build both editions of the lessons from their sources
+	$(VENV_PYTHON) notebooks/diagrams.py
 	$(VENV_PYTHON) notebooks/build.py
 	$(VENV_PYTHON) notebooks/glossary.py
 

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import inspect
 import io
+import re
 import threading
 import time
 import warnings
@@ -21,6 +22,10 @@ from fcnlib import metrics
 
 NAMES = {}  # lesson's file stem -> names of its exercises, in order
 SECONDS = 5  # the longest that one call of an answer may take
+# What NumPy's words in an error mean to someone who meets them for the first time.
+_EXPLAINED = {
+    "object too deep for desired array": "np.bincount takes one row of numbers",
+}
 _JUDGES = {}
 
 
@@ -47,11 +52,11 @@ def score(name, answer, seed=None):
     if name not in _JUDGES:
         known = ", ".join(_JUDGES)
         raise ValueError(f"Expected an exercise, one of {known}. Received {name!r}.")
-    judge, asks_for = _JUDGES[name]
+    judge, asks_for, seconds = _JUDGES[name]
     random = np.random.default_rng(0 if seed is None else seed)
     try:
         with _silence():
-            hint = judge(_accept(answer, asks_for), random)
+            hint = judge(_accept(answer, asks_for, seconds), random)
     except _NotAttempted as stub:
         return 0.0, f"Not attempted yet: {stub}"
     except _Mistake as mistake:
@@ -78,13 +83,14 @@ class _TimeIsUp(BaseException):
 class _Attempt:
     """Call a student's function within the time limit, on copies of the arguments."""
 
-    def __init__(self, function):
+    def __init__(self, function, seconds=None):
         self.function = function
+        self.seconds = seconds
         self.returned = False
 
     def __call__(self, *arguments):
         copies = [_copy(argument) for argument in arguments]
-        found = _call_within_limit(self.function, copies)
+        found = _call_within_limit(self.function, copies, self.seconds or SECONDS)
         for argument, copy in zip(arguments, copies, strict=True):
             if isinstance(argument, np.ndarray) and _changed(argument, copy):
                 raise _Mistake("it changes the array that it is given; work on a copy.")
@@ -96,13 +102,16 @@ class _Attempt:
         return found
 
 
-def _exercise(lesson, asks_for):
-    """Register a judge under a lesson and return the check that students call."""
+def _exercise(lesson, asks_for, seconds=None):
+    """Register a judge under a lesson and return the check that students call.
+
+    A call of the answer may take `seconds`, or else `SECONDS`.
+    """
 
     def register(judge):
         name = judge.__name__
         NAMES[lesson] = (*NAMES.get(lesson, ()), name)
-        _JUDGES[name] = judge, asks_for
+        _JUDGES[name] = judge, asks_for, seconds
 
         def check(answer):
             print(score(name, answer)[1])
@@ -114,7 +123,7 @@ def _exercise(lesson, asks_for):
     return register
 
 
-def _accept(answer, asks_for):
+def _accept(answer, asks_for, seconds=None):
     """Return the answer ready for its judge, or say that it is of the wrong kind."""
     if answer is None:
         raise _NotAttempted("the answer is still None.")
@@ -127,10 +136,10 @@ def _accept(answer, asks_for):
         raise _Mistake(
             f"hand over the function itself, without calling it (got {came})."
         )
-    return _Attempt(answer)
+    return _Attempt(answer, seconds)
 
 
-def _call_within_limit(function, arguments):
+def _call_within_limit(function, arguments, seconds):
     """Call a function in a thread of its own, which is stopped when its time is up."""
     outcome, ended = {}, threading.Event()
 
@@ -145,14 +154,17 @@ def _call_within_limit(function, arguments):
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + seconds
         while not ended.is_set() and time.monotonic() < deadline:
             ended.wait(0.1)  # short: on Windows an interrupt does not end a long wait
         late = not ended.is_set()
     finally:
         _stop(thread.ident, ended)
     if late:
-        raise _Mistake(f"still running after {SECONDS} s; is there a loop without end?")
+        raise _Mistake(
+            f"not finished in {seconds} s; is there a loop without end? On a busy "
+            "machine, run it again."
+        )
     return _open(outcome)
 
 
@@ -172,7 +184,9 @@ def _open(outcome):
     if isinstance(error, KeyboardInterrupt):
         raise error
     if error is not None:
-        raise _Mistake(f"it stops with {_describe(error)}.")
+        said = _describe(error)
+        meant = [f"; {_EXPLAINED[words]}" for words in _EXPLAINED if words in said]
+        raise _Mistake(f"it stops with {said}{''.join(meant)}.")
     return outcome["value"]
 
 
@@ -213,7 +227,10 @@ def _silence():
 def _compare(
     found, expected, mistakes, otherwise="the shape is right, and the numbers are not."
 ):
-    """Compare numbers; `mistakes` maps a hint to the result that the mistake gives."""
+    """Compare numbers; `mistakes` maps a hint to the result that the mistake gives.
+
+    Where a mistake has several results, they stand in a tuple.
+    """
     try:
         found = np.asarray(found, "float64")
     except (TypeError, ValueError):
@@ -221,12 +238,15 @@ def _compare(
     if _close(found, expected):
         return None
     for hint, mistaken in mistakes.items():
-        if _close(found, mistaken):
+        results = mistaken if isinstance(mistaken, tuple) else (mistaken,)
+        if any(_close(found, result) for result in results):
             return hint
     if found.shape != expected.shape:
         return f"the shape is {found.shape}, and {expected.shape} is asked for."
     if np.isnan(found).any() and not np.isnan(expected).any():
         return "some of the numbers are nan; what was divided by zero?"
+    if any(_close(found, np.round(expected, places)) for places in (1, 2, 3, 4)):
+        return "the numbers are rounded; hand them on as they are."
     return otherwise
 
 
@@ -259,24 +279,52 @@ def class_shares(answer, random):
         >>> class_shares(lambda labels, num_classes: None)
         Not attempted yet: it returns None; is a return missing?
     """
-    for num_classes in (6, 3, 9):
-        labels = random.integers(0, num_classes - 1, (7, 9)).astype("uint8")
-        labels.flat[random.permutation(63)[:20]] = 255
-        counts = np.bincount(labels.ravel(), minlength=256)[:num_classes]
-        shares = counts / counts.sum()
-        hint = _compare(
-            answer(labels, num_classes),
-            shares,
-            {
-                "void pixels are still part of the total.": counts / labels.size,
-                "these are counts; a share is a count over the total.": counts,
-                "these are percentages; shares add up to 1.": 100 * shares,
-                "a class that is absent has a share too: 0.": shares[shares > 0],
-            },
-        )
+    cases = [(7, (0, 1, 3), 20), (4, (0, 1, 2), 0), (3, (1, 2), 9), (9, range(9), 20)]
+    for num_classes, present, voids in cases:
+        row = random.permutation(np.resize(present, 63)).astype("uint8")
+        row[:voids] = 255
+        labels = random.permutation(row).reshape(7, 9)
+        shares = np.bincount(row[voids:], minlength=num_classes) / (63 - voids)
+        mistakes = _class_shares_mistakes(labels, num_classes)
+        hint = _compare(answer(labels, num_classes), shares, mistakes)
         if hint is not None:
             return hint
     return None
+
+
+def _class_shares_mistakes(labels, num_classes):
+    """Return the hints for `class_shares`, each with the results that it belongs to."""
+    everything = np.bincount(labels.ravel(), minlength=256)
+    counts, size = everything[:num_classes], labels.size
+    total = counts.sum()
+    as_sky = counts + (np.arange(num_classes) == 0) * everything[255]
+    masks = [(size - total, total), (total, size - total)]
+    padded = [np.pad(mask, (0, num_classes - 2)) for mask in masks]
+
+    def divide(*rows):
+        divisors = 1, size, total
+        return tuple(np.array(row) / divisor for row in rows for divisor in divisors)
+
+    return {
+        "void pixels are still part of the total.": counts / size,
+        "these are counts; a share is a count over the total.": counts,
+        "these are percentages; shares add up to 1.": 100 * counts / total,
+        "a class that is absent has a share too, the last one as well: 0.": (
+            divide(counts[counts > 0], np.trim_zeros(counts, "b"))
+        ),
+        "use num_classes; a number of your own, as 5, fits some maps only.": (
+            divide(*(np.resize([*counts, 0, 0, 0], own) for own in (5, 6)))
+        ),
+        "255 was counted as a class; leave void out first.": (
+            divide(everything, everything[everything > 0], [*counts, size - total])
+        ),
+        "void was counted as class 0, sky.": divide(as_sky),
+        "the mask was counted; use it to choose the labels.": divide(*masks, *padded),
+        "the fractions are gone; `//` and int drop them.": counts // total,
+        "divide by the number of pixels that are not void.": tuple(
+            counts / divisor for divisor in (num_classes, *labels.shape, counts.max())
+        ),
+    }
 
 
 @_exercise("00_start_here", asks_for="function")
@@ -296,16 +344,68 @@ def is_brightest_channel(answer, random):
     image = (bands + random.integers(0, 80, bands.shape)).astype("uint8")
     brightest = image.argmax(axis=-1).astype("uint8")
     if not _is_yes(answer(image, brightest)):
-        return "it misses a map of brightest channels; which axis holds the channels?"
-    if _is_yes(answer(image, random.integers(0, 3, (10, 14)).astype("uint8"))):
-        return "numbers from 0 to 2 alone prove nothing; compare pixel with pixel."
-    if _is_yes(answer(image, random.integers(0, 5, (10, 14)).astype("uint8"))):
-        return "it also says True for a map that has nothing to do with the image."
-    altered = brightest.copy()
-    altered[3, 5] = image[3, 5].argmin()
-    if _is_yes(answer(image, altered)):
-        return "it says True although one pixel differs from the brightest channel."
+        return _why_it_misses(answer, random)
+    for hint, predictions in _other_maps(image, brightest, random).items():
+        if _is_yes(answer(image, predictions)):
+            return hint
+    image[2, 3], image[4, 5] = (90, 90, 90), (20, 70, 70)
+    ties = image.argmax(axis=-1).astype("uint8")
+    later = ties.copy()
+    later[2, 3], later[4, 5] = 2, 2
+    if not _is_yes(answer(image, ties)) or _is_yes(answer(image, later)):
+        return "of equal channels the first counts: (90, 90, 90) has the number 0."
     return None
+
+
+def _why_it_misses(answer, random):
+    """Return a hint for an answer that says `False` to a map of brightest channels."""
+    image = random.permuted(np.tile([0, 1, 2], (3, 3, 1)), axis=-1).astype("uint8")
+    maps = {
+        "True and False are swapped.": image.argsort(axis=-1)[..., 1],
+        "these are brightnesses; the numbers of the channels are asked for.": (
+            image.max(axis=-1)
+        ),
+        "this is the darkest channel, and the brightest is asked for.": (
+            image.argmin(axis=-1)
+        ),
+        "red is channel 0 and blue is channel 2; leave the order as it is.": (
+            image[..., ::-1].argmax(axis=-1)
+        ),
+        "which axis of (H, W, 3) holds the channels? It is not the first.": (
+            image.argmax(axis=0)
+        ),
+        "which axis of (H, W, 3) holds the channels? It is not the second.": (
+            image.argmax(axis=1)
+        ),
+    }
+    for hint, predictions in maps.items():
+        if _is_yes(answer(image, predictions.astype("uint8"))):
+            return hint
+    return "it says False even for a map of brightest channels; make that map yourself."
+
+
+def _other_maps(image, brightest, random):
+    """Return maps that are not of brightest channels, each with its hint."""
+    unequal = (brightest + 1) % 3
+    agrees = np.zeros(brightest.shape, bool)
+    agrees[0], agrees[:, 0], agrees[-1, -1] = True, True, True
+    altered, swapped, with_void = (brightest.copy() for _ in range(3))
+    altered[3, 5] = image[3, 5].argmin()
+    row, column = np.argwhere(brightest != brightest[0, 0])[0]
+    swapped[0, 0], swapped[row, column] = brightest[row, column], brightest[0, 0]
+    with_void[6, 2] = 255
+    return {
+        "numbers from 0 to 2 alone prove nothing; compare pixel with pixel.": unequal,
+        "one equal pixel is not enough; every pixel must agree.": (
+            np.where(agrees, brightest, unequal)
+        ),
+        "it also says True for a map that has nothing to do with the image.": (
+            random.integers(0, 5, image.shape[:2]).astype("uint8")
+        ),
+        "it says True although one pixel differs from the brightest channel.": altered,
+        "the counts agree, the pixels do not; compare pixel with pixel.": swapped,
+        "a pixel of 255 differs too; no channel has this number.": with_void,
+    }
 
 
 # Lesson 1
@@ -316,37 +416,63 @@ def layer_output_shape(answer, random):
     """Check the shape of what a layer makes of a picture.
 
     Args:
-        answer: the numbers of rows, columns and maps; the picture is 100 x 132 x 3
-            with a padding of 2, the layer has 8 kernels of 5 x 5 and stride 3.
+        answer: the numbers of rows, columns and maps; the picture is 96 x 133 x 3
+            with a padding of 3, the layer has 8 kernels of 3 x 3 and stride 2.
 
     Example:
-        >>> layer_output_shape((100, 132, 3))
-        Not yet: each kernel makes one map, whatever the number of channels it reads.
+        >>> layer_output_shape((96, 133, 3))
+        Not yet: 8 kernels make 8 maps: each adds up all channels that it reads.
     """
-    rows, columns, maps = answer if np.shape(answer) == (3,) else (0, 0, 8)
-    if maps not in (8, 34, 44):
-        return "each kernel makes one map, whatever the number of channels it reads."
+    numbers = _flatten_nested(answer)
+    if any(isinstance(number, str) for number in numbers):
+        return "that is text; write the numbers without quotes."
+    if len(numbers) == 4:
+        return "the shape of one picture's result has no number of pictures."
+    if len(numbers) == 3 and len(answer) != 3:
+        return "write the three numbers side by side: (rows, columns, maps)."
+    rows, columns, maps = numbers if len(numbers) == 3 else (0, 0, 8)
+    if maps not in (8, 50, 69):
+        return "8 kernels make 8 maps: each adds up all channels that it reads."
     mistakes = {
-        "rows come before columns.": [44, 34, 8],
-        "the maps come last: (rows, columns, maps).": [8, 34, 44],
-        "the shape of one picture's result has no number of pictures.": [1, 34, 44, 8],
-        "the number of maps is missing; it is 1 for one kernel.": [34, 44],
-        "0 is a place too: a window of 3 has 1 place on 3 pixels.": [33, 43, 8],
-        "the padding is missing: with padding 1, 3 pixels become 5.": [32, 43, 8],
-        "padding is on both sides: with padding 1, 3 pixels become 5.": [33, 44, 8],
-        "the stride is missing: on 5 pixels, 2 goes to 0, 2 and 4.": [100, 132, 8],
-        "both are missing, padding and stride.": [96, 128, 8],
-        "a window must fit: one of 2 with stride 2 has 1 place on 3.": [34, 45, 8],
-        "a place is whole: no step leads over the end.": [34, 131 / 3 + 1, 8],
-        "the kernel's size is missing: a window of 3 fits 3 pixels once.": [35, 46, 8],
-        "the rows are right; treat the columns in the same way.": [34, columns, 8],
-        "the columns are right; treat the rows in the same way.": [rows, 44, 8],
+        "rows come before columns.": [69, 50, 8],
+        "the maps come last: (rows, columns, maps).": [8, 50, 69],
+        "the number of maps is missing; it is 1 for one kernel.": [50, 69],
+        "0 is a place too: a window of 3 has 1 place on 3 pixels.": [49, 68, 8],
+        "rounding up is no + 1: 0 is a place even if the stride divides evenly.": (
+            [50, 68, 8]
+        ),
+        "the padding is missing: with padding 1, 3 pixels become 5.": [47, 66, 8],
+        "padding is on both sides: with padding 1, 3 pixels become 5.": [49, 67, 8],
+        "the stride is missing: on 5 pixels, 2 goes to 0, 2 and 4.": [100, 137, 8],
+        "both are missing, padding and stride.": [94, 131, 8],
+        'size / stride holds for "same" alone; count where a window can begin.': (
+            np.array([48, 67, 8]),
+            np.array([48, 66, 8]),
+        ),
+        "a window must fit: one of 2 with stride 2 has 1 place on 3.": [51, 69, 8],
+        "a place is whole: no step leads over the end.": [99 / 2 + 1, 69, 8],
+        "the kernel's size is missing: a window of 3 fits 3 pixels once.": [52, 70, 8],
+        "the rows are right; treat the columns in the same way.": [50, columns, 8],
+        "the columns are right; treat the rows in the same way.": [rows, 69, 8],
         "count on a small side: a window of 3 has 3 places on 5 pixels.": (
             [rows, columns, maps]
         ),
     }
-    arrays = {hint: np.array(mistaken) for hint, mistaken in mistakes.items()}
-    return _compare(answer, np.array([34, 44, 8]), arrays)
+    arrays = {
+        hint: mistaken if isinstance(mistaken, tuple) else np.array(mistaken)
+        for hint, mistaken in mistakes.items()
+    }
+    return _compare(answer, np.array([50, 69, 8]), arrays)
+
+
+def _flatten_nested(answer):
+    """Return what an answer holds in one list, however its brackets stand."""
+    if (
+        isinstance(answer, list | tuple | np.ndarray)
+        and getattr(answer, "shape", 1) != ()
+    ):
+        return [number for part in answer for number in _flatten_nested(part)]
+    return [answer]
 
 
 @_exercise("01_convolution", asks_for="value")
@@ -355,14 +481,18 @@ def strided_multiply_adds(answer, random):
 
     Args:
         answer: the multiply-adds of 32 kernels of 5 x 5 that read a map of 64 x 64
-            places with 16 channels, with stride 4 and padding "same".
+            places with 24 channels, with stride 4 and padding "same".
 
     Example:
-        >>> strided_multiply_adds(12800)
+        >>> strided_multiply_adds(19200)
         Not yet: these are the weights; each is used once at every place.
     """
-    weights, places = 5 * 5 * 16 * 32, 16 * 16
+    weights, places = 5 * 5 * 24 * 32, 16 * 16
     work = weights * places
+    if isinstance(answer, str):
+        return "that is text; write the number without quotes and commas."
+    if isinstance(answer, tuple | list) and len(answer) > 1:
+        return "commas make several numbers of it; write one number without commas."
     mistakes = {
         "that is the faulty number; on 4 x 4 places, stride 2 stops at 2 x 2.": (
             weights * 64 * 64
@@ -370,15 +500,26 @@ def strided_multiply_adds(answer, random):
         "the stride thins out rows and columns: stride 2 leaves 4 of 16 places.": (
             weights * 16 * 64
         ),
-        "with padding, every stop counts: stride 2 has 2 stops on 4 pixels.": (
+        "these are the stops of one row; the map has rows and columns.": weights * 16,
+        'with "same", every stop counts: stride 2 has 2 stops on 4 pixels.': (
             weights * 15 * 15
+        ),
+        "one stop too many in a row: stride 2 has 2 stops on 4 pixels, not 3.": (
+            weights * 17 * 17
+        ),
+        'this is stride 1 without padding; with "same" and stride 2, 4 become 2.': (
+            weights * 60 * 60
+        ),
+        "this is the example, with 2 x 2 places; the map here has more.": weights * 4,
+        "these are all pairs; each number of the result sees one window alone.": (
+            (64 * 64 * 24) * (places * 32)
         ),
         "a bias is added without being multiplied; it is no multiply-add.": (
             work + 32 * places
         ),
         "a multiplication and its addition are one multiply-add, not two.": 2 * work,
         "this is the work of one kernel, and the layer has 32.": work // 32,
-        "each kernel reads all 16 channels.": work // 16,
+        "each kernel reads all 24 channels.": work // 24,
         "a kernel of 5 x 5 has 25 numbers for each channel, not 5.": work // 5,
         "these are the weights; each is used once at every place.": weights,
         "these are the parameters; each weight is used once at every place.": (
@@ -387,7 +528,8 @@ def strided_multiply_adds(answer, random):
         "these are the places; at each of them, all weights are used.": places,
     }
     arrays = {hint: np.array(number) for hint, number in mistakes.items()}
-    hint = _compare(answer, np.array(work), arrays)
+    otherwise = "count the weights, then the stops, on a map of 4 x 4 with stride 2."
+    hint = _compare(answer, np.array(work), arrays, otherwise)
     if hint is None and answer != work:
         return "very near; count exactly, and without the biases."
     return hint
@@ -406,18 +548,52 @@ def score_map(answer, random):
         >>> score_map(lambda features, weights, bias, height, width: bias)
         Not yet: the shape is (3,), and (5, 4, 3) is asked for.
     """
-    cases = [((6, 7, 2), 2, 4), ((7, 5, 3), 3, 1), ((4, 4, 1), 1, 1)]
-    for size, height, width in cases:
-        features = random.integers(-9, 10, size) / 4
-        weights = random.integers(-9, 10, (height * width * size[2], 3)) / 4
-        bias = random.integers(4, 10, 3) / 4
+    # An answer may use Keras, and loading it must not count as the answer's time.
+    import keras  # noqa: F401
+
+    cases = [
+        ((6, 7, 2), 2, 4, 3),
+        ((1, 3, 1), 1, 2, 1),
+        ((7, 5, 3), 3, 1, 3),
+        ((4, 4, 1), 1, 1, 4),
+    ]
+    for size, height, width, classes in cases:
+        features = random.integers(1, 10, size) / 4
+        features *= random.choice([-1, 1], size)
+        weights = random.integers(-9, 10, (height * width * size[2], classes)) / 4
+        bias = random.integers(4, 10, classes) / 4
         arguments = features, weights, bias, height, width
-        hint = _compare(
-            answer(*arguments), _slide(*arguments), _score_map_mistakes(*arguments)
-        )
+        found = _score_or_explain(answer, arguments)
+        mistakes = _window_mistakes(*arguments) | _score_mistakes(*arguments)
+        hint = _compare(found, _slide(*arguments), mistakes)
         if hint is not None:
             return hint
     return None
+
+
+def _score_or_explain(answer, arguments):
+    """Call an answer to `score_map`; add to NumPy's error what is likely behind it."""
+    features, weights = arguments[:2]
+    try:
+        return answer(*arguments)
+    except _Mistake as mistake:
+        error = str(mistake)
+    sizes = re.search(r"(?:size \d+ is different from|aligned:) (\d+)", error)
+    meant = {
+        "operands could not be broadcast": "flatten the window first, then `@`",
+        "could not broadcast input": "each place has one number per class, len(bias)",
+        "sequence": "the array needs one axis more, for the classes",
+        "converted to Python scalars": "the array needs one axis more, for the classes",
+        "out of bounds": "a window of 2 has 2 places on 3 pixels",
+    }
+    found = [text for words, text in meant.items() if words in error]
+    if sizes and int(sizes[1]) == features.shape[2]:
+        found = ["flatten the window first, then `@`"]
+    elif sizes and int(sizes[1]) == weights.shape[1]:
+        found = ["the window stands before `@` and the weights behind it"]
+    elif sizes:
+        found = ["is each window height x width? Where does the second one end"]
+    raise _Mistake("; ".join([error.rstrip("."), *found[:1]]) + ".")
 
 
 def _slide(features, weights, bias, height, width):
@@ -428,24 +604,27 @@ def _slide(features, weights, bias, height, width):
     return flat @ weights + bias
 
 
-def _score_map_mistakes(features, weights, bias, height, width):
-    """Return the hints for `score_map`, each with the result that it belongs to."""
+def _window_mistakes(features, weights, bias, height, width):
+    """Return the hints for `score_map` about windows and weights, with results."""
     channels = features.shape[2]
-    scores = _slide(features, weights, bias, height, width)
     kernel = weights.reshape(height, width, channels, -1)
     columns_first = weights.reshape(width, height, channels, -1).swapaxes(0, 1)
     channels_first = weights.reshape(channels, height, width, -1)
-    sides = ((height - 1) // 2, height // 2), ((width - 1) // 2, width // 2)
-    padded = np.pad(features, (*sides, (0, 0)))
+    by_columns = weights.reshape(channels, width, height, -1).transpose(2, 1, 0, 3)
 
     def with_kernel(kernel):
         return _slide(features, kernel.reshape(weights.shape), bias, height, width)
 
-    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    def with_padding(rows, columns):
+        padded = np.pad(features, (rows, columns, (0, 0)))
+        return _slide(padded, weights, bias, height, width)
+
+    def halves(size):
+        return [((size - 1) // 2, size // 2), (size // 2, (size - 1) // 2)]
+
+    scores = _slide(features, weights, bias, height, width)
+    beyond = (0, height - 1), (0, width - 1)
     return {
-        "the bias is missing: where all features are 0, the scores are the bias.": (
-            scores - bias
-        ),
         "the kernel is turned: the first weight belongs to the first number.": (
             with_kernel(kernel[::-1, ::-1])
         ),
@@ -457,9 +636,73 @@ def _score_map_mistakes(features, weights, bias, height, width):
         ),
         "height and width are swapped: a window of 1 x 2 is wide.": (
             _slide(features, weights, bias, width, height)
+            if max(height, width) <= min(features.shape[:2])
+            else ()
         ),
         "the channels are flattened first; a pixel's channels stay together.": (
             with_kernel(np.moveaxis(channels_first, 0, 2))
+        ),
+        "the window is flattened column by column; `ravel()` goes row by row.": (
+            with_kernel(by_columns)
+        ),
+        "the weights are mixed up: a reshape is no transpose; use them as they are.": (
+            with_kernel(weights.T),
+            with_kernel(weights.reshape(weights.shape[::-1]).T),
+        ),
+        "there is no padding: a window of 2 has 2 places on 3 pixels, not 3.": (
+            *map(with_padding, halves(height), halves(width)),
+            with_padding((1, 1), (1, 1)),
+            with_padding((height - 1,) * 2, (width - 1,) * 2),
+            with_padding(*beyond),
+            np.pad(scores, (*beyond, (0, 0))),
+        ),
+    }
+
+
+def _score_mistakes(features, weights, bias, height, width):
+    """Return the hints for `score_map` about what becomes of the scores."""
+    scores = _slide(features, weights, bias, height, width)
+    sums, classes = scores - bias, len(bias)
+    added = sums.sum(axis=-1, keepdims=True)
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+
+    def filled(*part):
+        result = np.zeros(scores.shape)
+        result[part] = scores[part]
+        return result
+
+    return {
+        "the bias is missing: where all features are 0, the scores are the bias.": sums,
+        "the bias is added twice.": scores + bias,
+        "each class has a bias of its own, and all get the same one.": (
+            sums + bias[0],
+            sums + bias.sum(),
+        ),
+        "the classes are added up; each keeps a score of its own.": (
+            added + bias,
+            added[..., 0] + bias.sum(),
+            added + bias.sum() + 0 * bias,
+            added + bias.sum(),
+        ),
+        "these are the scores of one class; each class has its own.": tuple(
+            result
+            for c in range(classes)
+            for result in (scores[..., c], scores[..., [c]])
+        ),
+        "the classes are as many as `bias` is long, and 3 is not always right.": (
+            np.repeat(scores, 3, axis=-1)
+        ),
+        "only the first place or row is filled: is the return inside a loop?": (
+            filled(0, 0),
+            filled(0),
+            filled(slice(None), 0),
+            scores[:1],
+            scores[:1, :1],
+        ),
+        "the last row or column is not filled: how many steps does `range` make?": (
+            filled(np.s_[:-1]),
+            filled(np.s_[:], np.s_[:-1]),
+            filled(np.s_[:-1], np.s_[:-1]),
         ),
         "the last row is missing: a window of 2 has 2 places on 3 pixels, not 1.": (
             scores[:-1]
@@ -470,11 +713,12 @@ def _score_map_mistakes(features, weights, bias, height, width):
         "a place is missing: a window of 2 has 2 places on 3 pixels, not 1.": (
             scores[:-1, :-1]
         ),
-        "the window jumps by its own size: stride 1 is asked for.": (
-            scores[::height, ::width]
+        "the window jumps over places: stride 1 is asked for.": (
+            scores[::height, ::width],
+            scores[::2, ::2],
         ),
-        "there is no padding: a window of 2 has 2 places on 3 pixels, not 3.": (
-            _slide(padded, weights, bias, height, width)
+        "one map comes and one map goes: there is no axis for several pictures.": (
+            scores[None]
         ),
         "negative scores are gone; scores are handed on as they are.": (
             np.maximum(scores, 0)
@@ -531,7 +775,8 @@ def pooling_counterexample(answer, random):
         return None
     if values.min() > 0:
         return "the function is right on this map; a number above 0 wins everywhere."
-    if values.min() == 0:
+    zeros = all(np.all(values[window] == 0) for window in _EDGE_WINDOWS)
+    if values.min() == 0 or zeros:
         return "the function is right on this map; where 0 wins, 0 is in the window."
     if all(values[window].min() >= 0 for window in _EDGE_WINDOWS):
         return "only windows at the edge are padded; rows 0, 1 of columns 0, 1 are not."
@@ -543,16 +788,28 @@ def pooling_counterexample(answer, random):
 
 # Wrong receptive fields of the exercise's five layers, and wrong strides.
 _FIELDS = {
-    12: "after pooling by 2, a 3 x 3 window adds 4 pixels to the field, not 2.",
-    16: "windows overlap, so widths do not add up: two 3 x 3 layers see 5, not 6.",
-    23: "the pools' windows count too: pooling by 2 alone sees 2 pixels, not 1.",
-    27: "off by one: before any layer, a cell sees 1 pixel, not 0.",
-    29: "off by one: one 3 x 3 layer sees 3 pixels, not 4.",
-    37: "a stride counts from the next layer on: pooling by 2 alone sees 2, not 3.",
-    39: "a window of 3 adds 2 pixels to what a cell sees, not 3.",
-    40: "a window of 3 adds 2 pixels to what a cell sees, not 3.",
-    270: "windows do not multiply: two 3 x 3 layers see 5 pixels, not 9.",
-    784: "the receptive field is the side of a square here, not its area.",
+    (4, 2): "that is the example, layer 2; three layers are missing.",
+    (12, 2): "that is layer 3; two layers are missing.",
+    (16, 6): "that is layer 4; the last layer is missing.",
+    (36, 6): "after pooling by 2, a 5 x 5 window adds 8 pixels to the field, not 4.",
+    14: "strides count: after pooling by 2, a 3 x 3 window adds 4 pixels, not 2.",
+    18: "windows overlap, so widths do not add up: two 3 x 3 layers see 5, not 6.",
+    24: "both pools come before the last layer; its steps are longer than 2.",
+    28: "both pools come before the last layer; its steps are longer than 3.",
+    30: "the second pool is by 3; the first one alone is by 2.",
+    34: "a pool widens the field by its window; it multiplies only the stride.",
+    35: "the pools' windows count too: pooling by 2 alone sees 2 pixels, not 1.",
+    36: "the steps of two pools multiply: pooling by 2 twice makes 4, pools by 3, 9.",
+    38: "the second pool's window spans steps of 2 pixels too, not of 1.",
+    39: "off by one: before any layer, a cell sees 1 pixel, not 0.",
+    41: "off by one: one 3 x 3 layer sees 3 pixels, not 4.",
+    43: "a pool's window of k adds k - 1 steps too: pooling by 2 alone sees 2, not 3.",
+    49: "a stride counts from the next layer on: pooling by 2 alone sees 2, not 3.",
+    51: "a window of 3 adds 2 pixels to what a cell sees, not 3.",
+    52: "a window of 3 adds 2 pixels to what a cell sees, not 3.",
+    66: "a pool widens the field by its window; it multiplies only the stride.",
+    450: "windows do not multiply: two 3 x 3 layers see 5 pixels, not 9.",
+    1600: "the receptive field is the side of a square here, not its area.",
 }
 _STRIDES = {
     1: "the output stride is that of all layers together, not of the last one alone.",
@@ -569,13 +826,13 @@ def field_and_stride(answer, random):
 
     Args:
         answer: two numbers, receptive field and output stride of a 3 x 3 convolution,
-            pooling by 2, a 5 x 5 convolution, pooling by 3 and a 3 x 3 convolution.
+            pooling by 2, a 5 x 5 convolution, pooling by 3 and a 5 x 5 convolution.
 
     Example:
-        >>> field_and_stride((12, 6))
-        Not yet: after pooling by 2, a 3 x 3 window adds 4 pixels to the field, not 2.
+        >>> field_and_stride((12, 2))
+        Not yet: that is layer 3; two layers are missing.
     """
-    expected = np.array([28, 6])
+    expected = np.array([40, 6])
     others = {
         "two numbers are asked for, receptive field and output stride.": expected[0],
         "the order is the receptive field, then the output stride.": expected[::-1],
@@ -584,7 +841,8 @@ def field_and_stride(answer, random):
     if hint is None or np.shape(answer) != (2,):
         return hint
     field, stride = np.asarray(answer, "float64")
-    return _FIELDS.get(field) or _STRIDES.get(stride) or hint
+    found = _FIELDS.get((field, stride)) or _FIELDS.get(field)
+    return found or _STRIDES.get(stride) or hint
 
 
 # For a cell of some layers: the rows of 16 that it sees, and what mistakes make of it.
@@ -592,38 +850,59 @@ _CONVOLUTION, _POOL = (3, 1, 1), (2, 2, 0)
 _SEEN_ROWS = [
     (5, [_CONVOLUTION], (4, 6)),
     (5, [_POOL], (10, 11)),
+    (3, [(3, 2, 1)], (5, 7)),
     (3, [_CONVOLUTION, _POOL], (5, 8)),
     (0, [_CONVOLUTION, _POOL], (0, 2)),
     (7, [_CONVOLUTION, _POOL], (13, 15)),
 ]
 _SEEN_ROWS_MISTAKES = [
     {
-        "the window is left out: a kernel of 3 sees 3 rows, not 1.": (5, 5),
-        "the padding is left out: of layer (3, 1, 1), cell 1 begins in row 0.": (5, 7),
-        "the padding has the wrong sign: it lies before row 0.": (6, 8),
-        "off by one: a window of 3 that begins in row 4 ends in row 6.": (4, 7),
-        "the order is the first row, then the last.": (6, 4),
-        "the first and the last row alone are asked for, not all rows.": (4, 5, 6),
-        "this is how many rows; the first and the last one are asked for.": 3,
+        "the window is left out: a kernel of 3 sees 3 rows, not 1.": [(5, 5), (4, 4)],
+        "the padding is left out: of layer (3, 1, 1), cell 1 begins at 0.": [(5, 7)],
+        "the padding has the wrong sign: it lies before row 0.": [(6, 8)],
+        "the same padding is subtracted for both rows; it shifts the window.": [(4, 8)],
+        "off by one: a window of 3 that begins in row 4 ends in row 6.": [(4, 7)],
+        "walk last back from last, not from the new first: 3 rows from 4 end at 6.": [
+            (4, 5)
+        ],
+        "the order of a layer is (kernel, stride, padding).": [(14, 14), (2, 2)],
+        "the order is the first row, then the last.": [(6, 4)],
+        "the first and the last row alone are asked for, not all rows.": [(4, 5, 6)],
+        "this is the first row and how many; the last row is asked for.": [(4, 3)],
+        "this is how many rows; the first and the last one are asked for.": [3],
     },
     {
-        "the stride is left out: of layer (2, 2, 0), cell 1 begins in row 2.": (5, 6),
-        "off by one: a window of 2 that begins in row 10 ends in row 11.": (10, 12),
+        "the stride is left out: of layer (2, 2, 0), cell 1 begins in row 2.": [(5, 6)],
+        "the stride is left out for the last row; multiply both rows.": [(10, 6)],
+        "the stride is left out for the first row; multiply both rows.": [(5, 11)],
+        "the window is left out for the last row: a pool by 2 sees 2 rows.": [(10, 10)],
+        "off by one: a window of 2 that begins in row 10 ends in row 11.": [(10, 12)],
+        "walk last back from last, not from the new first: 2 rows from 10 end at 11.": [
+            (10, 15),
+            (10, 21),
+        ],
+        "the order of a layer is (kernel, stride, padding).": [(0, -1), (-2, -1)],
     },
     {
-        "the layers are in the wrong order: the cell is in the last map.": (4, 9),
-        "the layers before the last are left out; here there are two.": (6, 7),
-        "the layers after the first are left out; here there are two.": (2, 4),
-        "the last row has to be walked back as well, from its own row.": (5, 7),
+        "the padding is counted in rows of the map before the layer: subtract it "
+        "after multiplying by the stride.": [(4, 6), (4, 7), (5, 6)],
     },
     {
-        "there is no row -1: the cell at the top sees padding, then row 0.": (-1, 2),
-        "a field that begins in row -1 is cut off at row 0, not moved.": (0, 3),
+        "the layers are in the wrong order: the cell is in the last map.": [(4, 9)],
+        "the layers before the last are left out; here there are two.": [(6, 7)],
+        "the layers after the first are left out; here there are two.": [(2, 4)],
+        "the last row has to be walked back as well, from its own row.": [(5, 7)],
     },
     {
-        "16 rows end with row 15: the cell at the bottom sees padding below.": (13, 16),
-        "a field that ends in row 16 is cut off at row 15, not moved.": (12, 15),
-        "16 rows end with row 15, not with row 14.": (13, 14),
+        "there is no row -1: the cell at the top sees padding, then row 0.": [(-1, 2)],
+        "a field that begins in row -1 is cut off at row 0, not moved.": [(0, 3)],
+    },
+    {
+        "16 rows end with row 15: the cell at the bottom sees padding below.": [
+            (13, 16)
+        ],
+        "a field that ends in row 16 is cut off at row 15, not moved.": [(12, 15)],
+        "16 rows end with row 15, not with row 14.": [(13, 14)],
     },
 ]
 
@@ -643,9 +922,12 @@ def seen_rows(answer, random):
     """
     for case, mistakes in zip(_SEEN_ROWS, _SEEN_ROWS_MISTAKES, strict=True):
         cell, layers, expected = case
-        mistaken = {hint: np.array(rows) for hint, rows in mistakes.items()}
+        mistaken = {
+            hint: tuple(np.array(rows) for rows in results)
+            for hint, results in mistakes.items()
+        }
         found = answer(cell, list(layers), 16)
-        hint = _compare(found, np.array(expected), mistaken)
+        hint = _compare(found, np.array(expected), mistaken, _came(found))
         if hint in mistakes:
             return hint
         if hint is not None:
@@ -655,9 +937,18 @@ def seen_rows(answer, random):
         height = 4 * int(np.prod([stride for _, stride, _ in layers]))
         cell = int(random.integers(4))
         expected = np.clip(_walk_back(cell, layers), 0, height - 1)
-        if _compare(answer(cell, list(layers), height), expected, {}) is not None:
-            return f"right for kernels 3 and 2, wrong for cell {cell} of {layers}."
+        found = answer(cell, list(layers), height)
+        hint = _compare(found, expected, {}, _came(found))
+        if hint is not None:
+            here = f"cell {cell} of {layers} and {height} rows"
+            return f"right for kernels 3 and 2, wrong for {here}: {hint}"
     return None
+
+
+def _came(rows):
+    """Say which rows an answer returned."""
+    numbers = " and ".join(f"{row}" for row in np.ravel(np.array(rows, object))[:4])
+    return f"it returns {numbers}; follow one layer by hand."
 
 
 def _walk_back(cell, layers):
@@ -670,14 +961,23 @@ def _walk_back(cell, layers):
 
 
 def _draw_layers(random):
-    """Draw two to five layers: convolutions that keep the size, and pools."""
-    kinds = [(3, 1, 1), (5, 1, 2), (7, 1, 3), (2, 2, 0), (4, 4, 0)]
-    return [kinds[kind] for kind in random.integers(0, 5, random.integers(2, 6))]
+    """Draw two to five layers: convolutions with and without a stride, and pools."""
+    kinds = [(3, 1, 1), (5, 1, 2), (7, 1, 3), (5, 2, 2), (2, 2, 0), (4, 4, 0)]
+    return [kinds[kind] for kind in random.integers(0, 6, random.integers(2, 6))]
 
 
 # Lesson 3
 
 _UPSAMPLING_LAYERS = ("up1", "up2", "up3", "up4", "up5", "up6")
+# Size of the scores, K, stride, C_out. The first is square with as many channels out
+# as in, so that a swap is told as one; the second tells a cut of 1 from stride // 2.
+_PRESSED_SIZES = (
+    ((3, 3, 2), 4, 2, 2),
+    ((2, 2, 2), 8, 4, 2),
+    ((2, 4, 2), 6, 2, 3),
+    ((3, 2, 4), 5, 3, 1),
+    ((2, 3, 1), 2, 2, 2),
+)
 
 
 @_exercise("03_upsampling", asks_for="value")
@@ -711,6 +1011,8 @@ def enlarged_shape(answer, random):
         "the kernel's size is missing: 1 score gives 16 pixels, not 1.": [25, 41],
         "one pixel too many: 1 score gives 16 pixels, not 17.": [41, 57],
         "one pixel too few: 1 score gives 16 pixels, not 15.": [39, 55],
+        "the last stamp is 16 long: 1 score gives 16 pixels, not 0.": [24, 40],
+        "exchanged: stamps start 8 apart, and are 16 long.": [56, 88],
         "rows come before columns.": [56, 40],
         "transposed convolutions enlarge: 1 score gives 16 pixels.": [4, 6],
         "the rows are right; treat the columns in the same way.": [40, columns],
@@ -767,25 +1069,70 @@ def transposed_convolution(answer, random):
 
     Args:
         answer: function of `scores` (H, W, C_in), `kernel` (K, K, C_out, C_in) and
-            `stride`; returns (H * stride, W * stride, C_out). K - stride is even.
+            `stride`; returns (H * stride, W * stride, C_out). K is at least `stride`,
+            and K - stride is even.
 
     Example:
         >>> transposed_convolution(lambda scores, kernel, stride: scores[0])
         Not yet: the shape is (3, 2), and (6, 6, 2) is asked for.
     """
-    # Square and with as many channels out as in, so that a swap is told as one.
-    cases = [((3, 3, 2), 4, 2, 2), ((2, 4, 2), 6, 2, 3), ((3, 2, 4), 5, 3, 1)]
-    for size, side, stride, channels in [*cases, ((2, 3, 1), 2, 2, 2)]:
-        scores = random.integers(1, 10, size) / 4
-        kernel = random.integers(1, 10, (side, side, channels, size[2])) / 4
-        hint = _compare(
-            answer(scores, kernel, stride),
-            _press_and_cut(scores, kernel, stride),
-            _pressing_mistakes(scores, kernel, stride),
-        )
+    # An answer may use Keras, and loading it must not count as the answer's time.
+    import keras  # noqa: F401
+
+    for size, side, stride, channels in _PRESSED_SIZES:
+        scores, kernel = _draw_scores(random, size, side, channels)
+        try:
+            found = answer(scores, kernel, stride)
+        except _Mistake as mistake:
+            return _name_pressing_error(answer, random, str(mistake))
+        expected = _press_and_cut(scores, kernel, stride)
+        mistakes = _cutting_mistakes(scores, kernel, stride)
+        mistakes |= _stamping_mistakes(scores, kernel, stride)
+        mistakes |= _channel_mistakes(scores, kernel, stride)
+        hint = _compare(found, expected, mistakes)
         if hint is not None:
             return hint
     return None
+
+
+def _draw_scores(random, size, side, channels):
+    """Draw scores of a size and a kernel for them, exact in any floating type."""
+    scores = random.integers(1, 10, size) / 4
+    return scores, random.integers(1, 10, (side, side, channels, size[2])) / 4
+
+
+def _name_pressing_error(answer, random, error):
+    """Name the mistake behind an error, by trying ever harder cases."""
+    if "slice ind" in error or "'float' object cannot be" in error:
+        return "K - stride is even: halve it by //, since slices need whole numbers."
+    if "broadcast" not in error and "out of bounds" not in error:
+        return error
+    hints = {
+        error: ((2, 2, 2), 2, 2, 2),  # not even stamps side by side
+        "the zeros are too small: all stamps take (H - 1) * stride + K rows.": (
+            ((1, 1, 2), 4, 2, 2)
+        ),
+        "stamps lie `stride`, not K, pixels apart.": ((2, 2, 2), 4, 2, 2),
+        "C_in and C_out are mixed up; it stops where they differ.": (
+            ((2, 2, 2), 4, 2, 3)
+        ),
+        "H and W are mixed up; it stops where they differ.": ((2, 4, 2), 4, 2, 3),
+    }
+    failing = (
+        hint
+        for hint, (size, side, stride, channels) in hints.items()
+        if not _succeeds(answer, *_draw_scores(random, size, side, channels), stride)
+    )
+    return next(failing, error)
+
+
+def _succeeds(answer, scores, kernel, stride):
+    """Tell whether an answer is right for one case."""
+    try:
+        found = answer(scores, kernel, stride)
+    except _Mistake:
+        return False
+    return _compare(found, _press_and_cut(scores, kernel, stride), {}) is None
 
 
 def _press(scores, kernel, stride, add=True):
@@ -813,25 +1160,26 @@ def _press_and_cut(scores, kernel, stride, add=True):
     return _cut(_press(scores, kernel, stride, add), half, half)
 
 
-def _press_ignoring_the_stride(scores, kernel, stride):
-    """Press all stamps one pixel apart, on a canvas of the right size."""
-    pressed, narrow = _press(scores, kernel, stride), _press(scores, kernel, 1)
-    pressed[:] = 0
-    pressed[: len(narrow), : narrow.shape[1]] = narrow
+def _press_apart(scores, kernel, stride, step):
+    """Press the stamps `step` pixels apart, and cut as if it were `stride`."""
+    rows, columns = stride * scores.shape[0], stride * scores.shape[1]
+    room = ((0, rows), (0, columns), (0, 0))
     half = (len(kernel) - stride) // 2
-    return _cut(pressed, half, half)
+    pressed = np.pad(_press(scores, kernel, step), room)[half:, half:]
+    return pressed[:rows, :columns]
 
 
-def _pressing_mistakes(scores, kernel, stride):
-    """Map hints to what plausible mistakes make of a transposed convolution."""
+def _cutting_mistakes(scores, kernel, stride):
+    """Map hints to what plausible mistakes in cutting make of the stamps."""
     pressed, total = _press(scores, kernel, stride), len(kernel) - stride
-    expected = _press_and_cut(scores, kernel, stride)
-    rows, columns, channels = expected.shape
+    rows, columns = stride * scores.shape[0], stride * scores.shape[1]
+    core = slice(total // 2, total // 2 + stride)
 
-    def again(scores, kernel, add=True):
-        return _press_and_cut(scores, kernel, stride, add)
+    def begin(first):
+        return pressed[first : first + rows, first : first + columns]
 
-    mistakes = {
+    # Half the stride comes before 1: what always is 1 fails in an earlier case.
+    return {
         "nothing is cut off: with K = 4, stride 2, 1 x 1 becomes 2 x 2, not 4 x 4.": (
             pressed
         ),
@@ -844,12 +1192,36 @@ def _pressing_mistakes(scores, kernel, stride):
         "K - stride is cut in all, not at each side: 1 x 1 becomes 2 x 2, not 0 x 0.": (
             _cut(pressed, total, total)
         ),
-        "it always cuts 1; that is right for K = 4, stride 2, not for 6 and 2.": (
+        "it cuts stride // 2 at each side; that is right for K = 2 * stride only.": (
+            _cut(pressed, stride // 2, stride // 2)
+        ),
+        "the map begins at stride // 2; that is right for K = 2 * stride only.": (
+            begin(stride // 2)
+        ),
+        "it always cuts 1; that is right for K = 4, stride 2, not for 8 and 4.": (
             _cut(pressed, 1, 1)
         ),
-        "nothing is left for K = stride; mind that a slice [0:-0] is empty.": (
-            expected[:0, :0]
+        "the map always begins at 1; that is right for K = 4, stride 2, not 8 and 4.": (
+            begin(1)
         ),
+        "nothing is left for K = stride; mind that a slice [0:-0] is empty.": (
+            pressed[:0, :0]
+        ),
+        "stamps are cut before they overlap; cut the whole map at the end.": (
+            _press(scores, kernel[core, core], stride)
+        ),
+    }
+
+
+def _stamping_mistakes(scores, kernel, stride):
+    """Map hints to what mistakes in placing and adding make of the stamps."""
+    first_row, first_score = np.zeros((2, *scores.shape))
+    first_row[0], first_score[0, 0] = scores[0], scores[0, 0]
+
+    def again(scores, kernel, add=True):
+        return _press_and_cut(scores, kernel, stride, add)
+
+    mistakes = {
         "a later stamp replaces the earlier one where they overlap; they add up.": (
             again(scores, kernel, add=False)
         ),
@@ -859,22 +1231,55 @@ def _pressing_mistakes(scores, kernel, stride):
         "rows and columns of the kernel are swapped.": (
             again(scores, kernel.swapaxes(0, 1))
         ),
-        "each output sees one input only; it adds over all C_in of a position.": (
-            again(scores, kernel * np.eye(*kernel.shape[2:]))
-        ),
         "the stride is ignored: the second stamp lies `stride` pixels further.": (
-            _press_ignoring_the_stride(scores, kernel, stride)
+            _press_apart(scores, kernel, stride, 1)
         ),
-        "the channels are added up; C_out maps are asked for.": expected.sum(axis=-1),
+        "stamps lie `stride`, not K, pixels apart.": (
+            _press_apart(scores, kernel, stride, len(kernel))
+        ),
+        "only the first row of scores is stamped; is the return indented too far?": (
+            again(first_row, kernel)
+        ),
+        "only the first score is stamped; is the return indented too far?": (
+            again(first_score, kernel)
+        ),
+    }
+    if scores.shape[0] == scores.shape[1]:
+        mistakes["rows and columns of the scores are swapped."] = again(
+            scores.swapaxes(0, 1), kernel
+        )
+    return mistakes
+
+
+def _channel_mistakes(scores, kernel, stride):
+    """Map hints to what mistakes with the channels make of the stamps."""
+    expected = _press_and_cut(scores, kernel, stride)
+    outputs, inputs = kernel.shape[2:]
+    total = expected.sum(axis=-1)
+
+    def again(scores, kernel):
+        return _press_and_cut(scores, kernel, stride)
+
+    mistakes = {
+        "each output sees one input only; it adds over all C_in of a position.": (
+            again(scores, kernel * np.eye(outputs, inputs))
+        ),
+        "only the first input channel counts; add over all C_in.": (
+            again(scores[..., :1], kernel[..., :1])
+        ),
+        "only the last input channel counts; add over all C_in.": (
+            again(scores[..., -1:], kernel[..., -1:])
+        ),
+        "the input channels are averaged; add over C_in.": expected / inputs,
+        "all output channels are equal; add over C_in only.": (
+            np.stack([total] * outputs, axis=-1)
+        ),
+        "the channels are added up; C_out maps are asked for.": total,
         "the channels come last: (H * stride, W * stride, C_out).": (
             np.moveaxis(expected, -1, 0)
         ),
     }
-    if rows == columns:
-        mistakes["rows and columns of the scores are swapped."] = again(
-            scores.swapaxes(0, 1), kernel
-        )
-    if channels == scores.shape[2]:
+    if outputs == inputs:
         mistakes["the channel axes are swapped; the kernel ends in (C_out, C_in)."] = (
             again(scores, kernel.swapaxes(2, 3))
         )
@@ -898,15 +1303,34 @@ def deconvolved_sizes(answer, random):
     """
     expected = np.array([(8, 6), (14, 10), (104, 72)])
     image, strides = np.array([(100, 70)]), np.array([[16], [8], [1]])
+    cropped = np.ceil(image / strides)
+    last_sizes = (96, 64), (96, 72), (100, 70), (104, 72)
     mistakes = {
-        "these sizes are already cropped; what leaves each deconvolution?": np.ceil(
-            image / strides
+        "these sizes are already cropped; what leaves each deconvolution?": cropped,
+        **{
+            f"the {place} size is already cropped; what leaves the deconvolution?": (
+                np.where(np.arange(3)[:, None] == row, cropped, expected)
+            )
+            for row, place in enumerate(("first", "second", "last"))
+        },
+        "two of these sizes are already cropped; what leaves each deconvolution?": (
+            tuple(
+                np.where(np.arange(3)[:, None] == row, expected, cropped)
+                for row in range(3)
+            )
         ),
-        "cells are lost in pooling: 3 rows give 2 with padding 'same'.": np.array(
-            [(6, 4), (12, 8), (96, 64)]
+        "this is the example's answer, for 128 rows and 128 columns.": np.array(
+            [(8, 8), (16, 16), (128, 128)]
         ),
-        "a map is cropped before it goes on: with 40 rows of image, upscore2 has 4, and "
-        "3 of them go on.": np.array([(8, 6), (16, 12), (128, 96)]),
+        "cells are lost in pooling: 3 rows give 2 with padding 'same'.": tuple(
+            np.array([(6, 4), (12, 8), last]) for last in last_sizes
+        ),
+        "a map is cropped before it goes on: for an image of 40 rows, upscore2 has 4 "
+        "rows, and 3 of them go on.": tuple(
+            np.array([(8, 6), (16, 12), last]) for last in [(128, 96), *last_sizes]
+        ),
+        "upscore_pool4 is cropped before it goes on, too: for an image of 40 rows it "
+        "has 6 rows, and 5 of them go on.": np.array([(8, 6), (14, 10), (112, 80)]),
         "rows and columns are swapped.": expected[:, ::-1],
         "the order is reversed: upscore2 comes first.": expected[::-1],
         "these maps go into the deconvolutions; what comes out?": np.array(
@@ -919,13 +1343,14 @@ def deconvolved_sizes(answer, random):
 
 _FAULTS = {
     1: "a fault is left that keeps every coarse score from being negative.",
-    4: "a fault is left that shows with a 40 x 40 image: 4 x 4 cells meet 3 x 3.",
+    4: "a fault is left that shows with a 40 x 40 image: two maps have 4 x 4 and 3 x "
+    "3 cells, and the smaller one cannot be cut to the larger.",
     6: "a fault is left that lets the scores drop to almost 0 between two cells.",
 }
 _FAULTLESS = {
     2: "a kernel of 4 with a stride of 2 is twice its stride",
     3: "a skip that starts at zero changes nothing until training moves it",
-    5: "fusion adds two maps of scores",
+    5: "fusion adds two maps of scores, whichever of them was cropped",
     7: "what hangs over at the end is cut to the size of the images",
 }
 
@@ -969,7 +1394,7 @@ _STEPS = {
 }
 
 
-@_exercise("04_skip_connections", asks_for="function")
+@_exercise("04_skip_connections", asks_for="function", seconds=60)
 def build_fcn8s(answer, random):
     """Check an FCN-8s: its layers, its parameters, and its maps with random weights.
 
@@ -991,11 +1416,12 @@ def build_fcn8s(answer, random):
     if isinstance(answer.function, keras.Model):
         return "hand over the function that builds the network, not a network."
     num_classes = int(random.choice([3, 4, 6, 7]))  # never the 5 of the lesson
-    model = answer(num_classes)
-    hint = _wrong_model(model, num_classes)
+    reference = models.fcn8s(num_classes)  # first: Keras is slow at its first network
+    model = _build(answer, num_classes)
+    hint = _wrong_model(model, num_classes, reference)
     if hint is not None:
         return hint
-    reference, own_weights = models.fcn8s(num_classes), model.get_weights()
+    own_weights = model.get_weights()
     try:
         hint = _share_weights(model, reference, random)
         for height, width in ((64, 96), (72, 100)):
@@ -1006,17 +1432,37 @@ def build_fcn8s(answer, random):
     return hint
 
 
-def _wrong_model(model, num_classes):
+def _build(answer, num_classes):
+    """Return a student's network, or explain why it cannot be built."""
+    try:
+        return answer(num_classes)
+    except _Mistake as mistake:
+        twice = re.search(r'name "(\w+)" is used', str(mistake))
+        if twice:
+            raise _Mistake(
+                f"two layers are called {twice[1]!r}; a name belongs to one layer."
+            ) from None
+        if f"but {2 * num_classes} go in" in str(mistake):
+            raise _Mistake(
+                f"an upscore layer meets {2 * num_classes} channels, {num_classes} of "
+                "each map, as a Concatenate gives them; an Add is asked for."
+            ) from None
+        raise
+
+
+def _wrong_model(model, num_classes, reference):
     """Say what is wrong with a model's kind, layers or input."""
     import keras
 
     if not isinstance(model, keras.Model):
         came = type(model).__name__
         return f"a keras.Model is asked for, and {came} came."
-    names = {layer.name for layer in model.layers}
-    for name in _STEPS:
-        if name not in names:
-            return f"no layer is called {name!r}; the text prescribes eight names."
+    hint = _missing_layer(model, reference)
+    if hint is not None:
+        return hint
+    for name in ("fuse_pool4", "fuse_pool3"):
+        if isinstance(model.get_layer(name), keras.layers.Concatenate):
+            return f"{name} is a Concatenate; an Add is asked for."
     if model.input_shape != (None, None, None, 3):
         return f"the input is fixed to {model.input_shape[1:]}; images have any size."
     for name in (*_SCORES, *_UPSCORES):
@@ -1024,6 +1470,30 @@ def _wrong_model(model, num_classes):
         if hint is not None:
             return f"{name} {hint}"
     return None
+
+
+def _missing_layer(model, reference):
+    """Name a layer that is missing, or that the logits do not depend on.
+
+    Keras lists only what leads to the output. A layer of another name is a sign that
+    the name is wrong; without one, the map leads nowhere.
+    """
+    from keras.layers import InputLayer
+
+    from fcnlib.layers import CropLike
+
+    layers = [*model.layers, *reference.layers]
+    free = {layer.name for layer in layers if isinstance(layer, CropLike | InputLayer)}
+    names = {layer.name for layer in model.layers}
+    missing = [name for name in _STEPS if name not in names]
+    if not missing:
+        return None
+    if names - free - {layer.name for layer in reference.layers}:
+        return f"no layer is called {missing[0]!r}; the text prescribes eight names."
+    return (
+        f"{missing[0]} is missing or leads nowhere: the logits do not depend on a "
+        "layer of that name."
+    )
 
 
 def _wrong_layer(layer, num_classes):
@@ -1064,7 +1534,9 @@ def _wrong_scores(layer, num_classes, enlarges):
         name = layer.activation.__name__
         return f"has the activation {name!r}; a score may have any value, as -2."
     if layer.use_bias == enlarges:
-        return f"has {'a' if enlarges else 'no'} bias, unlike the layer of fcnlib."
+        if enlarges:
+            return "has a bias, unlike the layer of fcnlib; is **bilinear missing?"
+        return "has no bias, unlike the layer of fcnlib."
     start = layer.get_weights()
     if layer.name in ("score_pool4", "score_pool3") and any(map(np.any, start)):
         return "does not start at zero, so that new skips disturb the coarse scores."
@@ -1156,7 +1628,8 @@ def _not_computed(name, maps, size):
         return f"{name} adds maps of two strides; which pool is fused first?"
     return (
         f"{name} fails on {size} pixels: {first} has {rows} x {columns} cells there, "
-        f"{second} {height} x {width}; what hangs over is to be cropped."
+        f"{second} {height} x {width}; what hangs over is to be cropped, and CropLike "
+        "cuts its first map to its second."
     )
 
 
@@ -1180,6 +1653,10 @@ def _mistaken_maps(name, maps, reference):
     upper = enlarged[:, :rows, :columns]
     first, second = _STEPS[name]
     return {
+        f"adds {second} to itself; CropLike cuts its first map to its second.": (
+            2 * skip
+        ),
+        f"adds {first} to itself; {second} is left out.": 2 * upper,
         f"leaves out {second}.": upper,
         f"leaves out {first}.": skip,
         "takes the mean; fusion adds.": (upper + skip) / 2,
@@ -1206,6 +1683,8 @@ def _different_logits(model, enlarged, image):
             f"an image of {height} x {width} pixels gets {enlarged.shape[1]} x "
             f"{enlarged.shape[2]} logits; one crop is left to do."
         )
+    if _alike(found, image):
+        return "the output is the image; CropLike cuts its first map to its second."
     if found.shape != logits.shape:
         return f"the output has the shape {found.shape}, and the logits {logits.shape}."
     lower = enlarged[:, -height:, -width:]
@@ -1239,8 +1718,10 @@ def moved_box_iou(answer, random):
     mistakes = {
         "these are the pixels of the overlap; divide them by the union.": 30,
         "these are the pixels of the union; the overlap is divided by them.": 66,
-        "this is the overlap over one box; the union also holds what is only in the"
-        " other.": 30 / 48,
+        "this is the overlap over one box, or Dice; the union also holds what is only"
+        " in the other.": 30 / 48,
+        "this divides by the rectangle around both boxes; two of its corners are in"
+        " neither.": 30 / 70,
         "this counts the overlap twice in the union; for two boxes of one square in the"
         " same place it gives 1/2.": 30 / 96,
         "the union holds the overlap too, once.": 30 / 36,
@@ -1259,8 +1740,18 @@ def moved_box_iou(answer, random):
 
 def _compare_number(found, expected, mistakes, otherwise="this is another number."):
     """Compare one number, as `_compare` does; mistakes may be any numbers."""
-    mistakes = {hint: np.asarray(value, float) for hint, value in mistakes.items()}
-    return _compare(found, np.float64(expected), mistakes, otherwise)
+    came = type(found).__name__
+    try:
+        found = np.asarray(found, "float64")
+    except (TypeError, ValueError):
+        return f"one number is asked for, and this is of the type {came}."
+    results = {
+        hint: value if isinstance(value, tuple) else np.asarray(value, "float64")
+        for hint, value in mistakes.items()
+    }
+    if found.shape != ():  # what no other hint explains
+        results[f"one number is asked for, and this is a {came} of numbers."] = found
+    return _compare(found, np.float64(expected), results, otherwise)
 
 
 @_exercise("05_iou", asks_for="function")
@@ -1275,13 +1766,18 @@ def class_iou(answer, random):
         >>> class_iou(lambda confusion, class_id: None)
         Not attempted yet: it returns None; is a return missing?
     """
-    for num_classes in (2, 5, 3):
+    # Class 1 never, or the class before and class 0 would be the same mistake.
+    cases = [(2, 0), (5, 3), (3, 2), (4, int(random.integers(2, 4)))]
+    for num_classes, class_id in cases:
         confusion = random.integers(1, 100, (num_classes, num_classes))
-        class_id = int(random.integers(num_classes))
         hint = _compare_number(
             answer(confusion, class_id),
             metrics.iou(confusion)[class_id],
             _class_iou_mistakes(confusion, class_id),
+            "this is another number."
+            if num_classes == 2
+            else "it is right for class 0 of two, and fails with more classes; which"
+            " numbers of the row and of the column does it leave out?",
         )
         if hint is not None:
             return hint
@@ -1292,6 +1788,7 @@ def _class_iou_mistakes(confusion, class_id):
     """Map hints to the wrong scores of a class, each with a matrix that shows it."""
     hits, row = confusion[class_id, class_id], confusion[class_id].sum()
     column, scores = confusion[:, class_id].sum(), metrics.iou(confusion)
+    all_hits = np.trace(confusion)
     return {
         "pixels that were called the class by mistake are missing from the union; try"
         " [[1, 0], [1, 0]].": hits / row,
@@ -1307,18 +1804,33 @@ def _class_iou_mistakes(confusion, class_id):
         )
         / hits,
         "this divides by all pixels; try [[1, 0], [0, 1]].": hits / confusion.sum(),
-        "this is the pixel accuracy; the IoU of one class is asked for.": np.trace(
-            confusion
-        )
+        "this is the pixel accuracy; the IoU of one class is asked for.": all_hits
         / confusion.sum(),
+        "the brackets around the union are missing, and / comes before + and -; try"
+        " [[1, 0], [1, 0]].": hits / row + column - hits,
+        "the row is in the union twice, and the column is not; try [[1, 0],"
+        " [1, 0]].": hits / (2 * row - hits),
+        "the column is in the union twice, and the row is not; try [[1, 1],"
+        " [0, 0]].": hits / (2 * column - hits),
+        "np.trace adds up what is right in all classes; one class is asked for; try"
+        " [[1, 0], [0, 1]].": (
+            all_hits / (row + column - hits),
+            all_hits / (row + column - all_hits),
+        ),
+        "this multiplies two shares, of the row and of the column; try [[1, 1],"
+        " [1, 0]].": hits**2 / (row * column),
+        "this is a percentage; an IoU is at most 1.": 100 * scores[class_id],
         "this is the overlap alone; divide it by the union.": hits,
         "this is the union alone; the overlap is divided by it.": row + column - hits,
         "these are the scores of all classes; one number is asked for.": scores,
         "this is the mean over the classes; one class is asked for.": scores.mean(),
+        "this is the score of class 0; the class is handed over as class_id.": scores[
+            0
+        ],
         "this is the score of another class; classes are counted from 0.": scores[
             class_id - 1
         ],
-        "this is 0, since // cuts off the fraction; / keeps it.": 0,
+        "this is 0; // and int() cut off the fraction, and / keeps it.": 0,
     }
 
 
@@ -1347,6 +1859,8 @@ def iou_counterexample(answer, random):
     faulty = np.mean(np.diagonal(confusion) / np.maximum(union, 1))
     if not np.isclose(right, faulty):
         return None
+    if right == 0 and (union == 0).any():
+        return "a class is absent, but all others score 0; let one pixel be right."
     truth, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     if (truth[predicted > 0] == 0).any():
         return "a class that is only predicted, never true, has 0 in both functions."
@@ -1391,21 +1905,26 @@ def _datasets(random):
         "it is right for one picture, and fails on several.",
         "it is right without void, and fails with void.",
         "it is right where all classes occur, and fails where some do not.",
+        "it is right where all classes occur, and fails where some do not.",
         "it is right for few classes, and fails for 21; bytes go up to 255.",
     )
     for stage, name in enumerate(names):
-        shape = (1 if stage == 0 else 4, 8, 9)
-        num_classes = 21 if stage == 4 else 4
-        used = num_classes - 2 if stage >= 3 else num_classes
+        shape = (1 if stage == 0 else 4, 12, 16)
+        num_classes = 21 if stage == 5 else 7
+        used = (7, 7, 7, 3, 5, 19)[stage]
         labels = random.integers(0, used, shape)
         # Each picture has its own share of errors, or averages would be alike.
         right = random.random(shape) < np.linspace(0.3, 0.9, len(labels))[:, None, None]
         predictions = np.where(right, labels, random.integers(0, used, shape))
-        if stage >= 3:  # one class is only predicted, the last one only under void
+        if stage == 3:  # 3 and 4 are only predicted, 5 is only true, 6 is nowhere
+            predictions[:, 0, :3], predictions[:, 0, 3:6] = 3, 4
+            labels[:, 0, 6:9] = 5
+        if stage >= 4:  # one class is only predicted, the last one only under void
             predictions[:, 0, :3] = used
         if stage >= 2:
             labels[:, 1:3] = 255
-            predictions[:, 1:3] = random.integers(0, num_classes, shape)[:, 1:3]
+            under_void = random.integers(0, 5 if stage == 3 else num_classes, shape)
+            predictions[:, 1:3] = under_void[:, 1:3]
         yield name, labels.astype("uint8"), predictions.astype("uint8"), num_classes
 
 
@@ -1425,13 +1944,21 @@ def _mean_iou_mistakes(labels, predictions, num_classes):
     as_class_0 = metrics.confusion_matrix(
         np.where(void, 0, labels), predictions, num_classes
     )
+    as_predicted = metrics.confusion_matrix(
+        np.where(void, predictions, labels), predictions, num_classes
+    )
     return {
         "void pixels are in the union; try labels [[[0, 255]]], predictions"
         " [[[0, 0]]] and 3 classes.": with_void,
         "void pixels count as class 0; try labels [[[1, 255]]], predictions"
         " [[[1, 1]]] and 3 classes.": metrics.mean_iou(as_class_0),
         "void counts as one more class; try labels [[[0, 255]]], predictions"
-        " [[[0, 0]]] and 3 classes.": with_void * num_classes / (num_classes + 1),
+        " [[[0, 0]]] and 3 classes.": (
+            with_void * num_classes / (num_classes + 1),
+            np.nansum(scores) / (num_classes + 1),
+        ),
+        "void pixels count as right; try labels [[[0, 1, 255]]], predictions"
+        " [[[0, 0, 0]]] and 3 classes.": metrics.mean_iou(as_predicted),
         "the scores of single pictures are averaged; try labels [[[0, 1]], [[0, 0]]],"
         " predictions [[[0, 1]], [[0, 1]]] and 3 classes.": np.mean(
             [metrics.mean_iou(picture) for picture in pictures]
@@ -1452,6 +1979,12 @@ def _mean_iou_mistakes(labels, predictions, num_classes):
         " [[[0]]] and 3 classes.": np.nan,
         "a class that is only predicted is left out; try labels [[[0, 0]]],"
         " predictions [[[0, 1]]] and 3 classes.": np.mean(scores[truth > 0]),
+        "a class that is true and never predicted is left out; try labels [[[0, 1]]],"
+        " predictions [[[0, 0]]] and 3 classes.": np.mean(scores[called > 0]),
+        "a class of which no pixel is right is left out, and its score is 0; try"
+        " labels [[[0, 1]]], predictions [[[0, 0]]] and 3 classes.": np.mean(
+            scores[hits > 0]
+        ),
         "the overlap is counted twice in the union; try labels [[[0]]], predictions"
         " [[[0]]] and 3 classes.": np.nanmean(hits / (truth + called)),
         "this is the mean of Dice; try labels [[[0, 1]]], predictions [[[0, 0]]] and"
@@ -1468,6 +2001,16 @@ def _mean_iou_mistakes(labels, predictions, num_classes):
         " predictions [[[0, 0, 0]]] and 3 classes.": hits.sum() / union.sum(),
         "class 0 is left out; try labels [[[0, 1]]], predictions [[[0, 0]]] and 3"
         " classes.": np.nanmean(scores[1:]),
+        "the last class is left out; try labels [[[0, 2]]], predictions [[[0, 0]]] and"
+        " 3 classes.": np.nanmean(scores[:-1]),
+        "this is the score of class 0 alone; is the return inside the loop? Then try"
+        " labels [[[0, 1]]], predictions [[[0, 0]]] and 3 classes.": scores[0],
+        "use num_classes; a number of your own, as 3, fits some maps only; try labels"
+        " [[[0, 20]]], predictions [[[0, 0]]] and 21 classes.": tuple(
+            np.nanmean(scores[:own]) for own in (2, 3, 4, 5, 7)
+        ),
+        "the scores are added up; divide by the number of classes that count; try"
+        " labels [[[0, 1]]], predictions [[[0, 1]]] and 3 classes.": np.nansum(scores),
         "this divides the union by the overlap; try labels [[[0, 0]]], predictions"
         " [[[0, 1]]] and 3 classes.": np.nanmean(union / hits),
         "this is a score for each class; their mean is asked for.": scores,

@@ -136,6 +136,12 @@ def show_images(images, titles, alt, class_names=()):
         ValueError: If there is no image, if the titles are not as many as the images,
             if a panel is neither an image nor a label map, or if `alt` is empty or
             too long.
+
+    Example:
+
+    >>> sky = np.zeros((4, 4), dtype=np.uint8)
+    >>> show_images([sky], ["label map"], alt="Sixteen pixels of sky.")
+    <IPython.core.display.Image object>
     """
     with plt.style.context(STYLE):
         show(_draw_panels(images, titles, class_names), alt)
@@ -157,6 +163,11 @@ def show_grids(grids, titles, alt, windows=None):
     Raises:
         ValueError: If there is no grid, if there are not as many titles or windows, if
             a grid has not two axes, or if its numbers would be too small to be read.
+
+    Example:
+
+    >>> show_grids([np.eye(2)], ["unit matrix"], alt="Ones along the diagonal.")
+    <IPython.core.display.Image object>
     """
     with plt.style.context(STYLE):
         show(_draw_grids(grids, titles, windows), alt)
@@ -175,6 +186,12 @@ def show_maps(maps, titles, alt, signed=False):
     Raises:
         ValueError: If there is no map, if there are not as many titles, or if a map
             has not two axes.
+
+    Example:
+
+    >>> ramp = np.arange(6.0).reshape(2, 3)
+    >>> show_maps([ramp], ["ramp"], alt="Six squares that grow brighter.")
+    <IPython.core.display.Image object>
     """
     with plt.style.context(STYLE):
         show(_draw_maps(maps, titles, signed), alt)
@@ -191,6 +208,12 @@ def show_curves(curves, alt, x_label, y_label):
 
     Raises:
         ValueError: If there is no curve or more than six.
+
+    Example:
+
+    >>> curves = {"square": ([0, 1, 2], [0, 1, 4])}
+    >>> show_curves(curves, "A curve that bends upward.", "x", "x squared")
+    <IPython.core.display.Image object>
     """
     with plt.style.context(STYLE):
         show(_draw_curves(curves, x_label, y_label), alt)
@@ -209,6 +232,12 @@ def show_boxes(image, boxes, alt):
 
     Raises:
         ValueError: If there is no box or more than six, or if the image is none.
+
+    Example:
+
+    >>> image = np.zeros((8, 8, 3), dtype=np.uint8)
+    >>> show_boxes(image, {"window": (2, 2, 3, 3)}, alt="A small box on black.")
+    <IPython.core.display.Image object>
     """
     with plt.style.context(STYLE):
         show(_draw_boxes(_check_image(image), boxes), alt)
@@ -226,6 +255,15 @@ def save_images(path, images, titles, alt, class_names=()):
         titles: As in `show_images`.
         alt: As in `show_images`.
         class_names: As in `show_images`.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "sky.png"
+    >>> sky = np.zeros((4, 4), dtype=np.uint8)
+    >>> save_images(path, [sky], ["label map"], alt="Sixteen pixels of sky.")
+    >>> path.exists()
+    True
     """
     with plt.style.context(STYLE):
         data = _render(_draw_panels(images, titles, class_names), alt, dpi=200)
@@ -248,6 +286,12 @@ def show(figure, alt):
 
     Raises:
         ValueError: If `alt` is empty or too long.
+
+    Example:
+
+    >>> figure = Figure()
+    >>> show(figure, alt="An empty figure.")
+    <IPython.core.display.Image object>
     """
     with plt.style.context(STYLE):
         picture = _render(figure, alt, dpi=100)

@@ -31,8 +31,74 @@ def only_present(labels, num_classes):
     return shares[shares > 0]
 
 
+def of_all(labels, num_classes):
+    """Count everything, so that a map without void ends at its largest class."""
+    found = np.bincount(labels.ravel())[:num_classes]
+    return found / found.sum()
+
+
+def as_sky(labels, num_classes):
+    return counts(np.where(labels == VOID, 0, labels), num_classes) / labels.size
+
+
+def product_with_mask(labels, num_classes):
+    valid = labels != VOID
+    return counts(labels * valid, num_classes) / valid.sum()
+
+
+def mask_alone(labels, num_classes):
+    found = np.bincount((labels != VOID).ravel(), minlength=num_classes)
+    return found / found.sum()
+
+
+def with_own_number(number):
+    def answer(labels, num_classes):
+        found = np.bincount(labels[labels != VOID], minlength=number)
+        return found / found.sum()
+
+    return answer
+
+
+def with_void_as_last(labels, num_classes):
+    parts = [*counts(labels, num_classes), np.sum(labels == VOID)]
+    return np.array(parts) / labels.size
+
+
+def unique_counts(labels, num_classes):
+    return np.unique(labels, return_counts=True)[1] / labels.size
+
+
+def floor_divided(labels, num_classes):
+    return counts(labels, num_classes) // np.sum(labels != VOID)
+
+
 def right_test(image, predictions):
     return np.array_equal(predictions, np.argmax(image, axis=-1))
+
+
+def suspect_is(find):
+    """Compare the predictions with another map than that of brightest channels."""
+    return lambda image, predictions: np.array_equal(predictions, find(image))
+
+
+def last_wins(image):
+    return 2 - np.argmax(image[..., ::-1], axis=-1)
+
+
+def any_of_the_brightest(image, predictions):
+    chosen = predictions[..., None] == np.arange(3)
+    return bool((chosen & (image == image.max(-1, keepdims=True))).any(-1).all())
+
+
+def equal_pixels(image, predictions):
+    return predictions == image.argmax(-1)
+
+
+def equal_histograms(image, predictions):
+    first, second = image.argmax(-1).ravel(), predictions.ravel()
+    return np.array_equal(
+        np.bincount(first, minlength=256), np.bincount(second, minlength=256)
+    )
 
 
 def said(name, answer, capsys):
@@ -74,7 +140,26 @@ def test_stubs_are_not_attempted(name, stub, capsys):
         ("class_shares", lambda *a: 100 * counts_of_valid(*a), "percentages"),
         ("class_shares", lambda m, n: counts(m, n) / m.size, "void"),
         ("class_shares", only_present, "absent"),
-        ("class_shares", lambda m, n: counts(m, 256) / m.size, "shape is (256,)"),
+        ("class_shares", of_all, "absent"),
+        ("class_shares", lambda m, n: only_present(m, n) * 43 / 63, "absent"),
+        ("class_shares", lambda m, n: counts(m, 256) / m.size, "255 was counted"),
+        ("class_shares", lambda m, n: counts(m, 256), "255 was counted"),
+        ("class_shares", unique_counts, "255 was counted"),
+        ("class_shares", with_void_as_last, "255 was counted"),
+        ("class_shares", with_own_number(5), "use num_classes"),
+        ("class_shares", with_own_number(6), "use num_classes"),
+        ("class_shares", lambda m, n: right_shares(m, 5), "use num_classes"),
+        ("class_shares", as_sky, "counted as class 0"),
+        ("class_shares", product_with_mask, "counted as class 0"),
+        ("class_shares", mask_alone, "the mask was counted"),
+        ("class_shares", lambda m, n: mask_alone(m, 2), "the mask was counted"),
+        ("class_shares", floor_divided, "fractions are gone"),
+        ("class_shares", lambda m, n: counts(m, n) / n, "divide by"),
+        ("class_shares", lambda m, n: counts(m, n) / len(m), "divide by"),
+        ("class_shares", lambda m, n: counts(m, n) / counts(m, n).max(), "divide by"),
+        ("class_shares", lambda *a: np.round(counts_of_valid(*a), 2), "rounded"),
+        ("class_shares", lambda *a: [round(s, 3) for s in right_shares(*a)], "rounded"),
+        ("class_shares", lambda m, n: np.bincount(m), "takes one row of numbers"),
         ("class_shares", lambda m, n: np.full(n, np.nan), "nan"),
         ("class_shares", lambda m, n: np.ones(n), "the numbers are not"),
         ("class_shares", lambda m, n: {"sky": 1}, "returns dict"),
@@ -83,8 +168,42 @@ def test_stubs_are_not_attempted(name, stub, capsys):
         ("class_shares", 0.5, "function itself"),
         ("is_brightest_channel", lambda i, p: p.max() <= 2, "prove nothing"),
         ("is_brightest_channel", lambda i, p: True, "prove nothing"),
-        ("is_brightest_channel", lambda i, p: False, "which axis"),
-        ("is_brightest_channel", lambda i, p: p == i.argmax(-1), "many values"),
+        ("is_brightest_channel", lambda i, p: False, "False even for"),
+        ("is_brightest_channel", lambda i, p: p is i.argmax(-1), "False even for"),
+        ("is_brightest_channel", lambda i, p: not right_test(i, p), "are swapped"),
+        ("is_brightest_channel", suspect_is(lambda i: i.max(-1)), "brightnesses"),
+        ("is_brightest_channel", suspect_is(lambda i: i.argmin(-1)), "darkest"),
+        (
+            "is_brightest_channel",
+            suspect_is(lambda i: i[..., ::-1].argmax(-1)),
+            "red is channel 0",
+        ),
+        ("is_brightest_channel", suspect_is(lambda i: i.argmax(0)), "which axis"),
+        ("is_brightest_channel", suspect_is(lambda i: i.argmax(1)), "which axis"),
+        ("is_brightest_channel", suspect_is(last_wins), "the first counts"),
+        ("is_brightest_channel", any_of_the_brightest, "the first counts"),
+        ("is_brightest_channel", equal_pixels, "many values"),
+        (
+            "is_brightest_channel",
+            lambda i, p: np.any(equal_pixels(i, p)),
+            "one equal pixel",
+        ),
+        (
+            "is_brightest_channel",
+            lambda i, p: equal_pixels(i, p)[0, 0],
+            "one equal pixel",
+        ),
+        ("is_brightest_channel", equal_histograms, "the counts agree"),
+        (
+            "is_brightest_channel",
+            lambda i, p: i.argmax(-1).sum() == p.sum(),
+            "the counts agree",
+        ),
+        (
+            "is_brightest_channel",
+            lambda i, p: equal_pixels(i, p)[p != VOID].all(),
+            "a pixel of 255",
+        ),
         ("is_brightest_channel", lambda i, p: "yes", "returns str"),
         (
             "is_brightest_channel",
@@ -102,6 +221,32 @@ def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
     line = said(name, wrong, capsys)
     assert line.startswith("Not yet: ")
     assert hint in line
+
+
+@pytest.mark.parametrize("wrong", [of_all, with_own_number(5), equal_histograms])
+def test_wrong_answers_are_wrong_for_every_seed(wrong):
+    name = "class_shares" if wrong is not equal_histograms else "is_brightest_channel"
+    assert not any(checks.score(name, wrong, seed)[0] for seed in range(50))
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        (
+            "class_shares",
+            lambda m, n: np.bincount(m.ravel(), minlength=n)[:n] / np.sum(m < 255),
+        ),
+        (
+            "class_shares",
+            lambda m, n: tuple(np.mean(m[m < 255] == k) for k in range(n)),
+        ),
+        ("is_brightest_channel", lambda i, p: bool(equal_pixels(i, p).all())),
+        ("is_brightest_channel", lambda i, p: int(np.sum(~equal_pixels(i, p)) == 0)),
+        ("is_brightest_channel", lambda i, p: i.argmax(-1).tolist() == p.tolist()),
+    ],
+)
+def test_right_answers_written_otherwise(name, right, capsys):
+    assert said(name, right, capsys) == "Correct."
 
 
 def test_hard_coded_answers_fail_under_another_seed():

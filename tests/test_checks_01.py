@@ -117,6 +117,124 @@ def in_whole_numbers(*arguments):
     return shifted(*arguments).astype(int)
 
 
+def filled_to(*place):
+    """Return an answer that leaves the places beyond `place` at zero."""
+
+    def answer(*arguments):
+        scores = shifted(*arguments)
+        result = np.zeros(scores.shape)
+        result[place] = scores[place]
+        return result
+
+    return answer
+
+
+def padded_by(top, bottom, left, right):
+    def answer(features, *others):
+        sides = (top, bottom), (left, right), (0, 0)
+        return shifted(np.pad(features, sides), *others)
+
+    return answer
+
+
+def as_large_as_features(features, *others):
+    scores = shifted(features, *others)
+    result = np.zeros((*features.shape[:2], scores.shape[2]))
+    result[: len(scores), : scores.shape[1]] = scores
+    return result
+
+
+def classes_added_up(features, weights, bias, height, width):
+    sums = shifted(features, weights, 0 * bias, height, width)
+    return sums.sum(axis=-1, keepdims=True) + bias
+
+
+def bias_twice(features, weights, bias, height, width):
+    return shifted(features, weights, 2 * bias, height, width)
+
+
+def first_bias(features, weights, bias, height, width):
+    return shifted(features, weights, 0 * bias + bias[0], height, width)
+
+
+def weights_mixed_up(features, weights, bias, height, width):
+    return shifted(features, weights.T.reshape(weights.shape), bias, height, width)
+
+
+def by_columns(features, weights, bias, height, width):
+    def result_of(part):
+        return part.ravel(order="F") @ weights + bias
+
+    return at_each_place(features, height, width, result_of, len(bias))
+
+
+def at_each_place(features, height, width, result_of, *classes):
+    rows, columns = features.shape[0] - height + 1, features.shape[1] - width + 1
+    result = np.zeros((rows, columns, *classes))
+    for i in range(rows):
+        for j in range(columns):
+            result[i, j] = result_of(features[i : i + height, j : j + width])
+    return result
+
+
+def always_three(features, weights, bias, height, width):
+    def result_of(part):
+        return part.ravel() @ weights + bias
+
+    return at_each_place(features, height, width, result_of, 3)
+
+
+def of_no_classes(features, weights, bias, height, width):
+    def result_of(part):
+        return part.ravel() @ weights + bias
+
+    return at_each_place(features, height, width, result_of)
+
+
+def without_flattening(features, weights, bias, height, width):
+    def result_of(part):
+        return part @ weights + bias
+
+    return at_each_place(features, height, width, result_of, len(bias))
+
+
+def dot_without_flattening(features, weights, bias, height, width):
+    def result_of(part):
+        return np.dot(part, weights) + bias
+
+    return at_each_place(features, height, width, result_of, len(bias))
+
+
+def as_correlate(features, weights, bias, height, width):
+    def result_of(part):
+        return np.sum(part * weights) + bias
+
+    return at_each_place(features, height, width, result_of, len(bias))
+
+
+def weights_in_front(features, weights, bias, height, width):
+    def result_of(part):
+        return weights @ part.ravel() + bias
+
+    return at_each_place(features, height, width, result_of, len(bias))
+
+
+def window_ends_too_early(features, weights, bias, height, width):
+    rows, columns = features.shape[0] - height + 1, features.shape[1] - width + 1
+    result = np.zeros((rows, columns, len(bias)))
+    for i in range(rows):
+        for j in range(columns):
+            result[i, j] = features[i:height, j:width].ravel() @ weights + bias
+    return result
+
+
+def with_keras(features, weights, bias, height, width):
+    import keras
+
+    kernel = weights.reshape(height, width, features.shape[2], -1)
+    return np.asarray(keras.ops.conv(features[None], kernel, padding="valid"))[0] + bias
+
+
 def only_ravel(features, weights, bias, height, width):
     return features.ravel() @ weights + bias
 
@@ -138,19 +256,20 @@ def test_exercises_of_the_lesson():
     assert checks.NAMES["01_convolution"] == expected
 
 
-# Rows: 100 + 4 = 104 pixels, the last window begins at 99, 99 / 3 = 33, and one more.
-# Columns: 132 + 4 = 136, begins at 131, 131 / 3 = 43 and a rest, and one more.
-# Work: 5 * 5 * 16 * 32 = 12,800 weights at 16 * 16 = 256 places.
+# Rows: 96 + 6 = 102 pixels, the last window begins at 99, 99 / 2 = 49 and a rest, and
+# one more. Columns: 133 + 6 = 139, begins at 136, 136 / 2 = 68, and one more.
+# Work: 5 * 5 * 24 * 32 = 19,200 weights at 16 * 16 = 256 places.
 @pytest.mark.parametrize(
     ("name", "right"),
     [
-        ("layer_output_shape", (34, 44, 8)),
-        ("layer_output_shape", [34, 44, 8]),
-        ("layer_output_shape", np.array([34.0, 44.0, 8.0])),
-        ("strided_multiply_adds", 3_276_800),
-        ("strided_multiply_adds", 3276800.0),
-        ("strided_multiply_adds", np.int64(12_800 * 256)),
-        ("strided_multiply_adds", Fraction(12_800 * 64 * 64, 16)),
+        ("layer_output_shape", (50, 69, 8)),
+        ("layer_output_shape", [50, 69, 8]),
+        ("layer_output_shape", np.array([50.0, 69.0, 8.0])),
+        ("strided_multiply_adds", 4_915_200),
+        ("strided_multiply_adds", 4915200.0),
+        ("strided_multiply_adds", np.int64(19_200 * 256)),
+        ("strided_multiply_adds", Fraction(19_200 * 64 * 64, 16)),
+        ("score_map", with_keras),
         ("score_map", with_loops),
         ("score_map", shifted),
         ("score_map", lambda *a: shifted(*a).astype("float32")),
@@ -176,39 +295,55 @@ def test_stubs_are_not_attempted(name, answer, capsys):
 @pytest.mark.parametrize(
     ("name", "wrong", "hint"),
     [
-        ("layer_output_shape", (33, 43, 8), "0 is a place too"),
-        ("layer_output_shape", (32, 43, 8), "padding is missing"),
-        ("layer_output_shape", (33, 44, 8), "on both sides"),
-        ("layer_output_shape", (100, 132, 8), "stride is missing"),
-        ("layer_output_shape", (96, 128, 8), "both are missing"),
-        ("layer_output_shape", (34, 45, 8), "must fit"),
-        ("layer_output_shape", (34, 131 / 3 + 1, 8), "a place is whole"),
-        ("layer_output_shape", (35, 46, 8), "kernel's size is missing"),
-        ("layer_output_shape", (44, 34, 8), "rows come before columns"),
-        ("layer_output_shape", (8, 34, 44), "maps come last"),
-        ("layer_output_shape", (1, 34, 44, 8), "number of pictures"),
-        ("layer_output_shape", (34, 44), "number of maps is missing"),
-        ("layer_output_shape", (34, 44, 3), "each kernel makes one map"),
-        ("layer_output_shape", (34, 44, 24), "each kernel makes one map"),
-        ("layer_output_shape", (34, 50, 8), "the rows are right"),
-        ("layer_output_shape", (30, 44, 8), "the columns are right"),
+        ("layer_output_shape", (49, 68, 8), "0 is a place too"),
+        ("layer_output_shape", (50, 68, 8), "rounding up is no + 1"),
+        ("layer_output_shape", (47, 66, 8), "padding is missing"),
+        ("layer_output_shape", (49, 67, 8), "on both sides"),
+        ("layer_output_shape", (100, 137, 8), "stride is missing"),
+        ("layer_output_shape", (94, 131, 8), "both are missing"),
+        ("layer_output_shape", (48, 67, 8), "size / stride"),
+        ("layer_output_shape", (48, 66, 8), "size / stride"),
+        ("layer_output_shape", (51, 69, 8), "must fit"),
+        ("layer_output_shape", (99 / 2 + 1, 69, 8), "a place is whole"),
+        ("layer_output_shape", (52, 70, 8), "kernel's size is missing"),
+        ("layer_output_shape", (69, 50, 8), "rows come before columns"),
+        ("layer_output_shape", (8, 50, 69), "maps come last"),
+        ("layer_output_shape", (1, 50, 69, 8), "number of pictures"),
+        ("layer_output_shape", (None, 50, 69, 8), "number of pictures"),
+        ("layer_output_shape", (50, 69), "number of maps is missing"),
+        ("layer_output_shape", ((50, 69), 8), "side by side"),
+        ("layer_output_shape", [[50, 69, 8]], "side by side"),
+        ("layer_output_shape", (50, 69, 1), "8 kernels make 8 maps"),
+        ("layer_output_shape", (50, 69, 3), "8 kernels make 8 maps"),
+        ("layer_output_shape", (50, 69, 24), "8 kernels make 8 maps"),
+        ("layer_output_shape", (50, 75, 8), "the rows are right"),
+        ("layer_output_shape", (30, 69, 8), "the columns are right"),
         ("layer_output_shape", (20, 20, 8), "count on a small side"),
-        ("layer_output_shape", 34, "shape is ()"),
-        ("layer_output_shape", "34, 44, 8", "numbers are asked for"),
+        ("layer_output_shape", 50, "shape is ()"),
+        ("layer_output_shape", "50, 69, 8", "without quotes"),
+        ("layer_output_shape", ("50", "69", "8"), "without quotes"),
         ("layer_output_shape", print, "asks for a value"),
-        ("strided_multiply_adds", 12_800 * 64 * 64, "the faulty number"),
-        ("strided_multiply_adds", 12_800 * 64 * 16, "rows and columns"),
-        ("strided_multiply_adds", 12_800 * 15 * 15, "every stop counts"),
-        ("strided_multiply_adds", (12_800 + 32) * 256, "a bias is added"),
-        ("strided_multiply_adds", 3_276_800 + 32, "count exactly"),
-        ("strided_multiply_adds", 2 * 3_276_800, "not two"),
-        ("strided_multiply_adds", 5 * 5 * 16 * 256, "the layer has 32"),
-        ("strided_multiply_adds", 5 * 5 * 32 * 256, "all 16 channels"),
-        ("strided_multiply_adds", 5 * 16 * 32 * 256, "25 numbers"),
-        ("strided_multiply_adds", 12_800, "these are the weights"),
-        ("strided_multiply_adds", 12_832, "these are the parameters"),
+        ("strided_multiply_adds", 19_200 * 64 * 64, "the faulty number"),
+        ("strided_multiply_adds", 19_200 * 64 * 16, "thins out rows and columns"),
+        ("strided_multiply_adds", 19_200 * 16, "the stops of one row"),
+        ("strided_multiply_adds", 19_200 * 15 * 15, "every stop counts"),
+        ("strided_multiply_adds", 19_200 * 17 * 17, "one stop too many"),
+        ("strided_multiply_adds", 19_200 * 60 * 60, "without padding"),
+        ("strided_multiply_adds", 76_800, "this is the example"),
+        ("strided_multiply_adds", 98_304 * 8_192, "all pairs"),
+        ("strided_multiply_adds", (19_200 + 32) * 256, "a bias is added"),
+        ("strided_multiply_adds", 4_915_200 + 32, "count exactly"),
+        ("strided_multiply_adds", 2 * 4_915_200, "not two"),
+        ("strided_multiply_adds", 5 * 5 * 24 * 256, "the layer has 32"),
+        ("strided_multiply_adds", 5 * 5 * 32 * 256, "all 24 channels"),
+        ("strided_multiply_adds", 5 * 24 * 32 * 256, "25 numbers"),
+        ("strided_multiply_adds", 19_200, "these are the weights"),
+        ("strided_multiply_adds", 19_232, "these are the parameters"),
         ("strided_multiply_adds", 256, "these are the places"),
-        ("strided_multiply_adds", "many", "numbers are asked for"),
+        ("strided_multiply_adds", 12_345_678, "count the weights, then"),
+        ("strided_multiply_adds", (4, 915, 200), "without commas"),
+        ("strided_multiply_adds", "4915200", "without quotes"),
+        ("strided_multiply_adds", {}, "numbers are asked for"),
         ("score_map", without_bias, "bias is missing"),
         ("score_map", half_turned, "the kernel is turned"),
         ("score_map", backward, "run backward"),
@@ -218,8 +353,32 @@ def test_stubs_are_not_attempted(name, answer, capsys):
         ("score_map", too_few, "a place is missing"),
         ("score_map", too_few_rows, "last row is missing"),
         ("score_map", too_few_columns, "last column is missing"),
-        ("score_map", jumping, "jumps by its own size"),
+        ("score_map", jumping, "jumps over places"),
+        ("score_map", lambda *a: shifted(*a)[::2, ::2], "jumps over places"),
         ("score_map", with_padding, "no padding"),
+        ("score_map", padded_by(1, 1, 1, 1), "no padding"),
+        ("score_map", padded_by(0, 1, 0, 3), "no padding"),
+        ("score_map", as_large_as_features, "no padding"),
+        ("score_map", filled_to(0, 0), "is the return inside a loop"),
+        ("score_map", filled_to(0), "is the return inside a loop"),
+        ("score_map", filled_to(np.s_[:-1]), "how many steps"),
+        ("score_map", filled_to(np.s_[:], np.s_[:-1]), "how many steps"),
+        ("score_map", filled_to(np.s_[:-1], np.s_[:-1]), "how many steps"),
+        ("score_map", classes_added_up, "the classes are added up"),
+        ("score_map", lambda *a: shifted(*a).sum(-1), "the classes are added up"),
+        ("score_map", lambda *a: shifted(*a)[..., 0], "scores of one class"),
+        ("score_map", lambda *a: shifted(*a)[None], "no axis for several pictures"),
+        ("score_map", bias_twice, "added twice"),
+        ("score_map", first_bias, "a bias of its own"),
+        ("score_map", weights_mixed_up, "a reshape is no transpose"),
+        ("score_map", by_columns, "column by column"),
+        ("score_map", always_three, "3 is not always right"),
+        ("score_map", of_no_classes, "one axis more"),
+        ("score_map", without_flattening, "flatten the window first"),
+        ("score_map", dot_without_flattening, "flatten the window first"),
+        ("score_map", as_correlate, "flatten the window first"),
+        ("score_map", weights_in_front, "stands before `@`"),
+        ("score_map", window_ends_too_early, "Where does the second one end"),
         ("score_map", without_negatives, "negative scores are gone"),
         ("score_map", softmax, "these are shares"),
         ("score_map", lambda *a: shifted(*a).argmax(-1), "these are classes"),
@@ -241,8 +400,8 @@ def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
 
 
 def test_no_hint_shows_the_solution(capsys):
-    for number in ("34", "44 ", "3,276,800", "3276800"):
+    for number in ("50", "69", "4,915,200", "4915200"):
         for name in ("layer_output_shape", "strided_multiply_adds"):
-            for wrong in (1, 2.5, [1, 2, 8], (34, 50, 8), 12_800):
+            for wrong in (1, 2.5, [1, 2, 8], (50, 75, 8), 19_200):
                 line = said(name, wrong, capsys)
                 assert line.startswith("Not yet: ") and number not in line

@@ -1,5 +1,8 @@
 """Test what the checks of the lesson on upsampling say to right and wrong answers."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -123,6 +126,90 @@ def each_channel_alone(scores, kernel, stride):
     return right_loops(scores, kernel * diagonal, stride)
 
 
+def window(scores, kernel, stride, first):
+    rows, columns = stride * np.array(scores.shape[:2])
+    return press(scores, kernel, stride)[first:][:rows, first:][:, :columns]
+
+
+def only(index):
+    """Return an answer that uses one input channel."""
+    return lambda s, k, n: right_loops(s[..., [index]], k[..., [index]], n)
+
+
+def all_channels_equal(scores, kernel, stride):
+    right = right_loops(scores, kernel, stride)
+    return np.repeat(right.sum(-1, keepdims=True), right.shape[-1], axis=-1)
+
+
+def stamps_side_by_side(scores, kernel, stride):
+    size, (rows, columns, _) = len(kernel), scores.shape
+    canvas = np.zeros((rows * size, columns * size, kernel.shape[2]))
+    for i, j in np.ndindex(rows, columns):
+        top, left = i * size, j * size
+        canvas[top : top + size, left : left + size] += kernel @ scores[i, j]
+    half = (size - stride) // 2
+    return canvas[half:, half:][: rows * stride, : columns * stride]
+
+
+def early_return(scores, kernel, stride, after_one=False):
+    """Return after the first row of scores, or after the first score."""
+    kept = np.zeros_like(scores)
+    kept[0, : 1 if after_one else None] = scores[0, : 1 if after_one else None]
+    return right_loops(kept, kernel, stride)
+
+
+def each_stamp_cut(scores, kernel, stride):
+    half = (len(kernel) - stride) // 2
+    canvas = np.zeros((*(stride * np.array(scores.shape[:2])), kernel.shape[2]))
+    for i, j in np.ndindex(*scores.shape[:2]):
+        whole = kernel @ scores[i, j]
+        top, left = i * stride, j * stride
+        canvas[top : top + stride, left : left + stride] += whole[
+            half : half + stride, half : half + stride
+        ]
+    return canvas
+
+
+def on_canvas(shape, step=None):
+    """Return an answer whose zeros have a shape, by rows, columns, K, stride."""
+
+    def answer(scores, kernel, stride):
+        rows, columns, _ = scores.shape
+        size, apart = len(kernel), step(kernel, stride) if step else stride
+        canvas = np.zeros(shape(rows, columns, size, stride, *kernel.shape[2:]))
+        for i, j in np.ndindex(rows, columns):
+            top, left = i * apart, j * apart
+            canvas[top : top + size, left : left + size] += kernel @ scores[i, j]
+        half = (size - stride) // 2
+        return canvas[half : half + rows * stride, half : half + columns * stride]
+
+    return answer
+
+
+def right_shape(rows, columns, size, stride, outputs, inputs):
+    return (rows - 1) * stride + size, (columns - 1) * stride + size, outputs
+
+
+too_small = on_canvas(lambda h, w, k, s, out, _: (h * s, w * s, out))
+square = on_canvas(lambda h, w, k, s, out, _: ((h - 1) * s + k,) * 2 + (out,))
+inputs_last = on_canvas(lambda *sizes: (*right_shape(*sizes)[:2], sizes[-1]))
+
+
+def too_small_by_weights(scores, kernel, stride):
+    """Add single numbers, so that an index leaves the zeros."""
+    rows, columns, _ = scores.shape
+    canvas = np.zeros((rows * stride, columns * stride, kernel.shape[2]))
+    for i, j, a, b in np.ndindex(rows, columns, *kernel.shape[:2]):
+        canvas[i * stride + a, j * stride + b] += kernel[a, b] @ scores[i, j]
+    half = (len(kernel) - stride) // 2
+    return canvas[half : half + rows * stride, half : half + columns * stride]
+
+
+def halved_by_slash(scores, kernel, stride):
+    half = (len(kernel) - stride) / 2
+    return cut(press(scores, kernel, stride), half, half)
+
+
 def total(kernel, stride):
     return len(kernel) - stride
 
@@ -137,6 +224,8 @@ def total(kernel, stride):
         ("enlarged_shape", (2, 25, 41, 5), "kernel's size is missing"),
         ("enlarged_shape", (2, 41, 57, 5), "one pixel too many"),
         ("enlarged_shape", (2, 39, 55, 5), "one pixel too few"),
+        ("enlarged_shape", (2, 24, 40, 5), "16 pixels, not 0"),
+        ("enlarged_shape", (2, 56, 88, 5), "start 8 apart, and are 16 long"),
         ("enlarged_shape", (2, 56, 40, 5), "rows come before"),
         ("enlarged_shape", (2, 4, 6, 5), "enlarge"),
         ("enlarged_shape", (2, 40, 48, 5), "rows are right"),
@@ -219,6 +308,52 @@ def total(kernel, stride):
             lambda *a: np.moveaxis(right_loops(*a), -1, 0),
             "channels come last",
         ),
+        ("transposed_convolution", only(0), "only the first input"),
+        ("transposed_convolution", only(-1), "only the last input"),
+        (
+            "transposed_convolution",
+            lambda s, k, n: right_loops(s, k, n) / s.shape[2],
+            "averaged",
+        ),
+        ("transposed_convolution", all_channels_equal, "all output channels are equal"),
+        ("transposed_convolution", stamps_side_by_side, "not K, pixels apart"),
+        ("transposed_convolution", early_return, "only the first row"),
+        (
+            "transposed_convolution",
+            lambda *a: early_return(*a, after_one=True),
+            "only the first score",
+        ),
+        ("transposed_convolution", each_stamp_cut, "cut before they overlap"),
+        (
+            "transposed_convolution",
+            lambda s, k, n: cut(press(s, k, n), n // 2, n // 2),
+            "it cuts stride // 2",
+        ),
+        (
+            "transposed_convolution",
+            lambda s, k, n: window(s, k, n, n // 2),
+            "begins at stride // 2",
+        ),
+        (
+            "transposed_convolution",
+            lambda s, k, n: window(s, k, n, 1),
+            "always begins at 1",
+        ),
+        ("transposed_convolution", too_small, "zeros are too small"),
+        ("transposed_convolution", too_small_by_weights, "zeros are too small"),
+        (
+            "transposed_convolution",
+            on_canvas(right_shape, step=lambda k, n: len(k)),
+            "not K, pixels apart",
+        ),
+        ("transposed_convolution", square, "H and W are mixed up"),
+        ("transposed_convolution", inputs_last, "C_in and C_out are mixed up"),
+        ("transposed_convolution", halved_by_slash, "halve it by //"),
+        (
+            "transposed_convolution",
+            lambda s, k, n: (k @ s, np.zeros(2)[9]),
+            "it stops with",
+        ),
         ("transposed_convolution", np.array([1]), "function itself"),
     ],
 )
@@ -233,3 +368,21 @@ def test_hints_differ_and_do_not_show_the_answer():
     for wrong in [(2, 32, 48, 5), (2, 100, 200, 5), (1, 1, 1, 1), (2, 40, 1, 5)]:
         _, message = checks.score("enlarged_shape", wrong)
         assert "40" not in message and "56" not in message
+
+
+def test_loading_keras_is_not_the_time_of_an_answer():
+    """Look in a new process, where nothing has loaded it yet."""
+    code = """if True:
+        import sys
+        from fcnlib import checks
+
+        assert "keras" not in sys.modules
+
+        def loaded(scores, kernel, stride):
+            assert "keras" in sys.modules
+            return scores[0, 0]
+
+        print(checks.score("transposed_convolution", loaded)[1])
+    """
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout.startswith("Not yet: the shape is"), run.stderr

@@ -111,6 +111,60 @@ def overlap_twice(labels, predictions, num_classes):
     return np.nanmean(hits / (truth + called))
 
 
+def void_as_predicted(labels, predictions, num_classes):
+    filled = np.where(labels == 255, predictions, labels)
+    return right_mean(filled, predictions, num_classes)
+
+
+def scored(labels, predictions, numbers):
+    """Return the scores of some classes, with void left out as it should be."""
+    known, scores = labels != 255, []
+    for c in numbers:
+        a, b = labels == c, (predictions == c) & known
+        scores.append((a & b).sum() / (a | b).sum() if (a | b).any() else np.nan)
+    return np.array(scores)
+
+
+def never_predicted_is_out(labels, predictions, num_classes):
+    numbers = np.unique(predictions[labels != 255])
+    return np.nanmean(scored(labels, predictions, numbers))
+
+
+def never_predicted_is_skipped(labels, predictions, num_classes):
+    scores = []
+    for k in range(num_classes):
+        known = labels != 255
+        if not ((predictions == k) & known).any():
+            continue
+        scores += [*scored(labels, predictions, [k])]
+    return np.mean(scores)
+
+
+def up_to_the_last_predicted(labels, predictions, num_classes):
+    numbers = range(predictions.max() + 1)
+    return np.nanmean(scored(labels, predictions, numbers))
+
+
+def without_a_hit_is_out(labels, predictions, num_classes):
+    scores = scored(labels, predictions, range(num_classes))
+    return np.mean(scores[scores > 0])
+
+
+def unique_labels(labels, predictions, num_classes):
+    scores = scored(labels, predictions, np.unique(labels))
+    return np.nanmean(np.where(np.unique(labels) == 255, 0, scores))
+
+
+def every_number_and_void(labels, predictions, num_classes):
+    numbers = np.union1d(labels, predictions[labels != 255])
+    return np.nansum(scored(labels, predictions, numbers)) / len(numbers)
+
+
+def of_first(count):
+    """Return an answer that scores a fixed number of classes."""
+    return lambda a, b, n: np.nanmean(scored(a, b, range(count)))
+
+
 def mean_dice(labels, predictions, num_classes):
     return 2 * overlap_twice(labels, predictions, num_classes)
 
@@ -184,6 +238,9 @@ WRONG = [
     ("moved_box_iou", 66, "pixels of the union"),
     ("moved_box_iou", 5 / 8, "only in the other"),
     ("moved_box_iou", Fraction(5, 16), "twice"),
+    ("moved_box_iou", 3 / 7, "rectangle around both"),
+    ("moved_box_iou", [30 / 66], "one number is asked for, and this is a list"),
+    ("moved_box_iou", (30 / 66,), "one number is asked for, and this is a tuple"),
     ("moved_box_iou", 30 / 36, "holds the overlap too"),
     ("moved_box_iou", 66 / 30, "above 1"),
     ("moved_box_iou", 3 / 5, "moved down too"),
@@ -194,7 +251,7 @@ WRONG = [
     ("moved_box_iou", 0.45, "rounded"),
     ("moved_box_iou", 0.455, "rounded"),
     ("moved_box_iou", 0.3, "another number"),
-    ("moved_box_iou", "5/11", "str, and numbers"),
+    ("moved_box_iou", "5/11", "one number is asked for, and this is of the type str"),
     ("moved_box_iou", one_iou, "a function came"),
     ("class_iou", lambda m, c: m[c, c] / row(m, c), "by mistake are missing"),
     ("class_iou", lambda m, c: m[c, c] / column(m, c), "that were missed"),
@@ -214,12 +271,48 @@ WRONG = [
     ("class_iou", lambda m, c: all_ious(m).mean(), "mean over the classes"),
     ("class_iou", lambda m, c: one_iou(m, c - 1), "counted from 0"),
     ("class_iou", lambda m, c: one_iou(m, c) // 1, "//"),
+    ("class_iou", lambda m, c: int(one_iou(m, c)), "int()"),
+    (
+        "class_iou",
+        lambda m, c: m[c, c] / row(m, c) + column(m, c) - m[c, c],
+        "brackets",
+    ),
+    ("class_iou", lambda m, c: m[c, c] / (2 * row(m, c) - m[c, c]), "row is in the"),
+    (
+        "class_iou",
+        lambda m, c: m[c, c] / (2 * column(m, c) - m[c, c]),
+        "column is in the",
+    ),
+    (
+        "class_iou",
+        lambda m, c: m[c, c] / (m[c, c] + m[c, 1 - c] + m[1 - c, c]),
+        "of two, and fails with more",
+    ),
+    (
+        "class_iou",
+        lambda m, c: np.trace(m) / (row(m, c) + column(m, c) - m[c, c]),
+        "np.trace",
+    ),
+    (
+        "class_iou",
+        lambda m, c: np.trace(m) / (row(m, c) + column(m, c) - np.trace(m)),
+        "np.trace",
+    ),
+    (
+        "class_iou",
+        lambda m, c: (m[c, c] / row(m, c)) * (m[c, c] / column(m, c)),
+        "multiplies",
+    ),
+    ("class_iou", lambda m, c: one_iou(m, 0), "score of class 0"),
+    ("class_iou", lambda m, c: 100 * one_iou(m, c), "percentage"),
+    ("class_iou", lambda m, c: [one_iou(m, c)], "a list of numbers"),
     ("class_iou", lambda m, c: 0.123, "another number"),
     ("class_iou", lambda m, c: m[c + len(m)], "IndexError"),
     ("iou_counterexample", [[3, 1], [2, 4]], "both return 0.536"),
     ("iou_counterexample", np.eye(3), "both return 1.000"),
     ("iou_counterexample", [[3, 1], [0, 0]], "only predicted"),
     ("iou_counterexample", [[3, 0], [1, 0]], "only true"),
+    ("iou_counterexample", [[0, 1, 0], [1, 0, 0], [0, 0, 0]], "one pixel be right"),
     ("iou_counterexample", [[0, 0], [0, 0]], "no pixel"),
     ("iou_counterexample", [[3, 1]], "has the shape (1, 2)"),
     ("iou_counterexample", [3, 1], "has the shape (2,)"),
@@ -232,6 +325,22 @@ WRONG = [
     ("dataset_mean_iou", with_void, "void pixels are in the union"),
     ("dataset_mean_iou", void_as_class_0, "as class 0"),
     ("dataset_mean_iou", void_as_last_class, "one more class"),
+    ("dataset_mean_iou", unique_labels, "one more class"),
+    ("dataset_mean_iou", every_number_and_void, "one more class"),
+    ("dataset_mean_iou", void_as_predicted, "count as right"),
+    ("dataset_mean_iou", never_predicted_is_out, "true and never predicted"),
+    ("dataset_mean_iou", never_predicted_is_skipped, "true and never predicted"),
+    ("dataset_mean_iou", up_to_the_last_predicted, "true and never predicted"),
+    ("dataset_mean_iou", without_a_hit_is_out, "no pixel is right"),
+    ("dataset_mean_iou", lambda a, b, n: of_first(n - 1)(a, b, n), "the last class"),
+    ("dataset_mean_iou", lambda a, b, n: scored(a, b, [0])[0], "inside the loop"),
+    ("dataset_mean_iou", of_first(3), "a number of your own"),
+    ("dataset_mean_iou", of_first(5), "a number of your own"),
+    (
+        "dataset_mean_iou",
+        lambda a, b, n: np.nansum(scored(a, b, range(n))),
+        "added up; divide",
+    ),
     ("dataset_mean_iou", mean_of_pictures, "single pictures"),
     ("dataset_mean_iou", lambda a, b, n: right_mean(a[0], b[0], n), "only the first"),
     ("dataset_mean_iou", lambda a, b, n: right_mean(a[-1], b[-1], n), "only the last"),
@@ -271,7 +380,11 @@ WRONG = [
         lambda a, b, n: right_mean(a, b, n) + (n > 20),
         "fails for 21",
     ),
-    ("dataset_mean_iou", lambda a, b, n: {}, "returns dict"),
+    (
+        "dataset_mean_iou",
+        lambda a, b, n: {},
+        "one number is asked for, and this is of the type dict",
+    ),
     ("dataset_mean_iou", lambda a, b, n: np.nan, "nan"),
 ]
 
@@ -336,5 +449,5 @@ def test_the_inputs_in_hints_show_the_mistake(name, wrong, hint, capsys):
 
 def test_most_hints_hold_such_an_input(capsys):
     lines = [said(name, wrong, capsys) for name, wrong, _ in WRONG]
-    assert sum(bool(MATRIX.search(line)) for line in lines) == 7
-    assert sum(bool(MAPS.search(line)) for line in lines) == 21
+    assert sum(bool(MATRIX.search(line)) for line in lines) == 13
+    assert sum(bool(MAPS.search(line)) for line in lines) == 33

@@ -316,13 +316,19 @@ MAKE_VARIABLES = {"FCNLIB_DATA", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PINS", "PY
         ("results", "-m fcnlib results"),
         ("doctor", "-m fcnlib doctor"),
         ("lab", "notebooks/lab.py"),
-        ("notebooks", "notebooks/build.py"),
         ("bench", "tests/bench.py"),
     ],
 )
 def test_make_target_calls_its_program(run_make, target, call):
     (run_make.checkout / "notebooks").mkdir()  # a folder must not pass for a target
     assert run_make(target).stdout == f"data= called {call}\n"
+
+
+def test_make_notebooks_draws_then_builds_then_collects_the_words(run_make):
+    (run_make.checkout / "notebooks").mkdir()
+    called = [line.split()[-1] for line in run_make("notebooks").stdout.splitlines()]
+    scripts = ("diagrams", "build", "glossary")
+    assert called == [f"notebooks/{name}.py" for name in scripts]
 
 
 def test_make_test_runs_all_lessons_solved_and_the_first_six_unsolved(run_make):

@@ -24,12 +24,14 @@ plotting.show_images(
     [snow, *(cv2.cvtColor(s, cv2.COLOR_GRAY2RGB) for s in strengths)],
     ["picture", "map A", "map B"],
     alt="A snowy pasture with a horse and a fence, and two dark maps with"
-    " bright lines: the posts of the fence in map A, its rails in map B.",
+    " bright lines. The text below says which shows the posts.",
 )
 
 # %% [markdown]
-# Map A shows the posts and the horse's legs, map B the rails. This lesson builds
-# the window that does it, and ends with a network of one layer.
+# Map A shows the posts and the horse's legs, map B the rails. Both maps show how
+# large the sums are, without their sign. A post has a left and a right side, so
+# it becomes a double line. This lesson builds the window that does it, and ends
+# with a network of one layer.
 #
 # After this lesson you can:
 #
@@ -102,8 +104,6 @@ def correlate(picture, kernel):
 
 # %%
 post_map = correlate(post, edge_kernel)
-
-assert post_map.shape == (3, 4)
 post_map
 
 # %% [markdown]
@@ -112,6 +112,8 @@ post_map
 # side of the −1. Here are four of the twelve steps.
 
 # %%
+assert post_map.shape == (3, 4) and (post_map[:, 3] < 0).all()
+
 places = [(0, 0), (0, 1), (1, 1), (2, 3)]
 order = np.arange(12).reshape(3, 4)
 so_far = [np.where(order <= order[at], post_map, np.nan) for at in places]
@@ -162,9 +164,9 @@ explorer = ipywidgets.interact(
 #
 # ### Predict, then run
 #
-# A picture is 0 but for one 1 in its middle. The kernel holds the numbers from
-# 1 to 9, in reading order. Write down the feature map of 3 × 3, then run the
-# cell.
+# A picture of 5 × 5 pixels is 0 but for one 1 in its middle. The kernel of 3 × 3
+# holds the numbers from 1 to 9, in reading order. Write down the feature map of
+# 3 × 3, then run the cell.
 
 # %%
 spot = np.zeros((5, 5))
@@ -172,12 +174,11 @@ spot[2, 2] = 1
 digits = np.arange(1.0, 10).reshape(3, 3)
 spot_map = correlate(spot, digits)
 
-assert np.array_equal(spot_map, digits[::-1, ::-1])
 plotting.show_grids(
     [spot, digits, spot_map],
     ["picture", "kernel", "map"],
     alt="A single 1 among zeros, the kernel with 1 to 9 in reading order, and"
-    " the feature map, which holds 9 to 1: the kernel turned by half a turn.",
+    f" the feature map, which reads {spot_map.astype(int).ravel().tolist()}.",
 )
 
 # %% [markdown]
@@ -190,6 +191,7 @@ plotting.show_grids(
 
 # %%
 turned = digits[::-1, ::-1]
+assert np.array_equal(spot_map, turned)
 assert np.array_equal(correlate(spot, turned), digits)
 
 np.convolve([0, 0, 1, 0, 0], [1, 2, 3], mode="same")
@@ -227,29 +229,30 @@ by_opencv
 #
 # ### Predict, then run
 #
-# Picture and kernel are all ones, so each sum counts the ones under the window.
-# The padding is 1. Write down the sum in the corner and in the middle, and the
-# size of the map with stride 2.
+# A picture of 5 × 5 pixels and a kernel of 3 × 3 are all ones, so each sum counts
+# the ones under the window. The padding is 1. Write down the sum in the corner
+# and in the middle, and the size of the map with stride 2.
 
 # %%
 flat = np.ones((5, 5))
 padded = np.pad(flat, 1)  # (7, 7)
-sums = correlate(padded, np.ones((3, 3)))  # (5, 5)
-strided = sums[::2, ::2]  # (3, 3): the windows at 0, 2 and 4
+sums = correlate(padded, np.ones((3, 3)))
+strided = sums[::2, ::2]  # every second window of every second row
 
 plotting.show_grids(
     [padded, sums, strided],
     ["padded", "stride 1", "stride 2"],
-    alt="Ones with a rim of zeros; the map with stride 1, which is 4 in the"
-    " corners, 6 at the sides and 9 inside; and every second row and column"
-    " of this map.",
+    alt="Ones with a rim of zeros, one window outlined; the map with stride 1,"
+    f" {sums[0, 0]:.0f} in the corners, {sums[0, 2]:.0f} at the sides and"
+    f" {sums[2, 2]:.0f} inside; and every second row and column of this map.",
     windows=[(0, 2, 3, 3), (0, 2, 1, 1), (0, 1, 1, 1)],
 )
 
 # %% [markdown]
-# The corner has 4, the sides 6, the middle 9. With padding, the window meets
+# The corner has 4, the sides 6, the middle 9. The outlined window has its sum,
+# 6, outlined in both maps. With padding, the window meets
 # zeros that are not in the picture, and a network sees where the picture ends.
-# With stride 2 the map keeps every second sum.
+# With stride 2 the map keeps every second sum: 3 × 3.
 #
 # How many places are there? Count where the window can begin, along one side.
 # With padding, the side is `size + 2 * padding` long. The last window begins
@@ -283,10 +286,11 @@ for size, wide, rim, step in cases:
 len(cases)
 
 # %% [markdown]
-# Keras has the shorthand `padding="same"`: with stride 1 the map is as large as
-# the picture, with stride 2 half as large. How does it place the rim? A kernel
-# that is 1 in its middle and 0 elsewhere tells which pixel each window has in
-# the middle.
+# Keras has the shorthand `padding="same"`. With stride 1 the map is as large as
+# the picture. With stride $s$, its size is the picture's divided by $s$, rounded
+# up: 5 pixels give 3 places with stride 2, and 2 with stride 4. How does it place
+# the rim? A kernel that is 1 in its middle and 0 elsewhere tells which pixel each
+# window has in the middle.
 #
 # ### Predict, then run
 #
@@ -316,8 +320,8 @@ middles.astype(int)
 # %% [markdown]
 # ### Exercise: predict the shape
 #
-# A color picture has 100 rows, 132 columns and 3 channels. It gets a padding of
-# 2 on each side. A layer slides 8 kernels of 5 × 5 over it, with stride 3. Each
+# A color picture has 96 rows, 133 columns and 3 channels. It gets a padding of
+# 3 on each side. A layer slides 8 kernels of 3 × 3 over it, with stride 2. Each
 # kernel reads all three channels and makes one map.
 #
 # Set `output_shape` to the shape of the result: three numbers, (rows, columns,
@@ -326,7 +330,8 @@ middles.astype(int)
 #
 # <details><summary>Hint 1</summary>
 #
-# Take one side at a time. How long is it with its padding?
+# Take one side at a time. How long is it with its padding? The maps are another
+# matter: how many do 8 kernels make?
 #
 # </details>
 #
@@ -339,14 +344,14 @@ middles.astype(int)
 #
 # <details><summary>Hint 3</summary>
 #
-# Along the rows, the padded side has 104 pixels, so windows can begin from 0 to
-# 99. How many of these are multiples of 3? And 0 is one of them.
+# From top to bottom, the padded picture has 102 pixels, so windows can begin from
+# 0 to 99. How many of these are multiples of 2? And 0 is one of them.
 #
 # </details>
 
 # %%
 # solution
-output_shape = ((100 + 2 * 2 - 5) // 3 + 1, (132 + 2 * 2 - 5) // 3 + 1, 8)
+output_shape = ((96 + 2 * 3 - 3) // 2 + 1, (133 + 2 * 3 - 3) // 2 + 1, 8)
 
 # %%
 from fcnlib import checks
@@ -448,9 +453,9 @@ plotting.show_maps(
 # first map only, and sky in the second only. The kernels of a network are no
 # such guesses: it learns them.
 #
-# What does a layer cost? It stores its weights and biases. It works by the
-# **multiply-add**, one multiplication and the addition of its product. Each
-# weight is used once at every place.
+# What does a layer cost? The weights and biases of a layer, all that it stores,
+# are its **parameters**. It works by the **multiply-add**, one multiplication and
+# the addition of its product. Each weight is used once at every place.
 #
 # ### Predict, then run
 #
@@ -467,56 +472,59 @@ num_pairs = (128 * 128 * 3) * (128 * 128 * 16)
 first_layer = keras.layers.Conv2D(16, 3, padding="same")
 first_layer.build((None, 128, 128, 3))
 assert first_layer.count_params() == num_weights + 16  # and 16 biases
-assert num_pairs // num_products == 1820
 print(f"{num_weights + 16} parameters, {num_products:,} multiply-adds")
-print(f"all pairs: {num_pairs:,} multiply-adds")
+print(
+    f"all pairs: {num_pairs:,}, {num_pairs / num_products:,.0f} times as many"
+)
 
 # %% [markdown]
 # The picture's size matters to the work of the layer, not to its parameters. All
-# pairs would be 1,820 times the work. A small window saves this by two
-# assumptions: what matters is near, and what helps at one place helps at all.
+# pairs would be 1,820 times the work: each sum would read all 49,152 numbers of
+# the picture, and not 27. The first assumption of a small window, that what
+# matters is near, saves this work. The second, that what helps at one place helps
+# at all, saves parameters: one kernel serves all places.
 
 # %% [markdown]
 # ### Exercise: find the mistake
 #
-# A layer reads a map of 64 × 64 places with 16 channels:
+# A layer reads a map of 64 × 64 places with 24 channels:
 # `Conv2D(32, 5, strides=4, padding="same")`. A colleague counts its
 # multiply-adds:
 #
 # ```python
-# weights = 5 * 5 * 16 * 32
+# weights = 5 * 5 * 24 * 32
 # places = 64 * 64
-# multiply_adds = weights * places  # 52,428,800
+# multiply_adds = weights * places  # 78,643,200
 # ```
 #
 # One of these lines is wrong. Set `layer_work` to the right number of
 # multiply-adds. For comparison: with stride 1 on a map of 2 × 2 places, the
-# layer would need 12,800 × 4 = 51,200.
+# layer would need 19,200 × 4 = 76,800. Python writes this number `76800`.
 #
 # <details><summary>Hint 1</summary>
 #
-# The kernel, the channels in and the channels out make the weights. Are they
-# all there?
+# Start with the places. The window stops at each of them once. Does it stop at
+# every place of the map that it reads?
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
-# Places are counted where the window stops. With stride 4, how many stops are
-# there along a row of 64?
+# Along a row of 8 places, stride 4 makes 2 stops. How many does it make along a
+# row of 64?
 #
 # </details>
 #
 # <details><summary>Hint 3</summary>
 #
-# With padding "same", the stops along a row are 64 divided by the stride. The
-# map has rows and columns.
+# The stops of one row are not yet all: the stride thins out the rows too. At each
+# stop, all weights are used once, so their line can stay.
 #
 # </details>
 
 # %%
 # solution
-layer_work = (5 * 5 * 16 * 32) * (16 * 16)
+layer_work = (5 * 5 * 24 * 32) * (16 * 16)
 
 # %%
 checks.strided_multiply_adds(layer_work)
@@ -531,8 +539,8 @@ checks.strided_multiply_adds(layer_work)
 #
 # A **dense layer** gives each of its outputs one weight for every input number,
 # and a bias. Many networks that name *one* class for a whole picture end with
-# such a layer. Its outputs are **class scores**, one number per class, and the
-# largest wins.
+# such a layer. The outputs of this last layer are **class scores**, one number
+# per class, and the largest wins.
 #
 # We need a real one. It reads a window of 9 × 9 pixels, so 9 · 9 · 3 = 243
 # numbers, and scores the class of the pixel in the middle. The next cell
@@ -540,7 +548,7 @@ checks.strided_multiply_adds(layer_work)
 
 # %%
 scenes, truths = pasture.draw_scenes(range(100, 100 + NUM_SCENES))
-centers = truths[:, 4:-4, 4:-4]  # (20, 120, 120): the middles of all windows
+centers = truths[:, 4:-4, 4:-4]  # (scenes, 120, 120): all middles
 windows = np.stack([all_windows(scene, 9, 9) for scene in scenes])
 
 chosen = np.random.default_rng(seed=1).integers(0, centers.size, 5000)
@@ -566,9 +574,9 @@ dense.set_weights([dense_weights, dense_bias])
 dense.count_params()
 
 # %% [markdown]
-# A dense layer multiplies 243 pixels by 243 weights and adds. So does a kernel
-# of 9 × 9 with 3 channels. To read the one as the other, give the weights the
-# shape that the window had before it was flattened.
+# For each class, a dense layer multiplies 243 numbers by 243 weights and adds
+# them up. So does a kernel of 9 × 9 with 3 channels. To read the one as the
+# other, give the weights the shape that the window had before it was flattened.
 
 # %%
 from fcnlib import models
@@ -593,51 +601,82 @@ patch = scaled[60:69, 40:49]  # (9, 9, 3)
 by_dense = np.asarray(dense(patch.reshape(1, 243)))  # (1, 5)
 by_sliding = np.asarray(sliding(patch[None]))  # (1, 1, 1, 5)
 
-assert np.allclose(by_dense, by_sliding[0, 0], atol=5e-3)
+assert np.allclose(by_dense, by_sliding[0, 0], atol=1e-3)  # float32 rounds
 by_dense.shape, by_sliding.shape
 
 # %% [markdown]
-# The same scores. But the convolution does not care how large its input is.
+# The same scores, up to the rounding of 32-bit numbers, which depends on the
+# order of the sum. But the convolution does not care how large its input is.
 #
 # ### Predict, then run
 #
 # The picture has 128 × 192 pixels. The dense layer would refuse it. Write down
-# the shape of what the convolution gives.
+# the shape of what the convolution gives: (rows, columns, classes).
 
 # %%
 scores = np.asarray(sliding(scaled[None]))[0]
 
-assert np.allclose(scores[60, 40], by_dense[0], atol=5e-3)
+assert np.allclose(scores[60, 40], by_dense[0], atol=1e-3)
 scores.shape
 
 # %% [markdown]
 # It gives a map of scores: at each of 120 × 184 places what the dense layer says
 # of the window there. The one at row 60, column 40 is the window of before. And
 # a map of scores makes a map of classes: `argmax`, as in lesson 0. The next cell
-# does so for the green scene and for the first figure's, without their outer 4
-# pixels.
+# does so for the green scene and for the first figure's. Pictures and truth are
+# shown without their outer 4 pixels, where no window has its middle. Errors are
+# black.
+
 
 # %% tags=["nbval-ignore-output"]
+def share_right(predictions, truths):
+    """Return the share of the pixels, void left out, that are right."""
+    return (predictions == truths)[truths != 255].mean()
+
+
 pair = np.stack([image, snow])  # (2, 128, 192, 3)
-maps = np.argmax(sliding(pair / np.float32(255)), axis=-1)  # (2, 120, 184)
+maps = np.argmax(sliding(pair / np.float32(255)), axis=-1).astype("uint8")
 pair_truth = np.stack([labels, snow_labels])[:, 4:-4, 4:-4]
+fine = (maps == pair_truth) | (pair_truth == 255)
+errors = np.stack([fine * np.uint8(255)] * 3, axis=-1)  # white where right
+columns = pair[:, 4:-4, 4:-4], pair_truth, maps, errors
 
 plotting.show_images(
-    [image, maps[0].astype("uint8"), snow, maps[1].astype("uint8")],
-    ["green", "one layer", "snow", "one layer"],
-    alt="A green and a snowy pasture, each with the map of the one layer. On"
-    " the green one, sky and grass are right; in the snow most is grass.",
+    [column[i] for i in range(2) for column in columns],
+    ["picture", "truth", "one layer", "errors"] * 2,
+    alt="A green and a snowy pasture, each with its truth, the map of the one"
+    " layer and its errors in black: few on the green, most of the snow.",
     class_names=pasture.CLASSES,
 )
-equal, valid = maps == pair_truth, pair_truth != 255
-green_right, snow_right = (equal[i][valid[i]].mean() for i in range(2))
+green_right, snow_right = map(share_right, maps, pair_truth)
 assert green_right > 0.6 > snow_right
 print(f"right: {green_right:.2f} on the green, {snow_right:.2f} in the snow")
 
 # %% [markdown]
 # This is a fully convolutional network of one layer. On the green scene most
-# pixels are right. In the snow they are not: a sum over 9 × 9 pixels knows color
-# and little else. But it reads a picture of any size, at every place at once.
+# pixels are right, in the snowy one they are not. Two scenes are few, so we ask
+# 20 that it did not learn from. And what does the window add to its middle pixel
+# alone? Least squares finds weights for that pixel too, a kernel of 1 × 1.
+
+# %% tags=["nbval-ignore-output"]
+unseen, unseen_truths = pasture.draw_scenes(range(500, 520))
+unseen_scaled = (unseen / 255).astype("float32")  # (20, 128, 128, 3)
+middle_inputs = inputs[:, [120, 121, 122, 243]]  # 120 = (4 * 9 + 4) * 3
+solved_middle = np.linalg.lstsq(middle_inputs, answers, rcond=None)[0]
+
+by_window = np.argmax(sliding(unseen_scaled), axis=-1)  # (20, 120, 120)
+middles = unseen_scaled[:, 4:-4, 4:-4]  # (20, 120, 120, 3)
+by_middle = np.argmax(middles @ solved_middle[:3] + solved_middle[3], axis=-1)
+inner_truths = unseen_truths[:, 4:-4, 4:-4]
+window_right = share_right(by_window, inner_truths)
+middle_right = share_right(by_middle, inner_truths)
+assert 0.4 < window_right < 0.75 and abs(window_right - middle_right) < 0.1
+print(f"right: {window_right:.2f} by windows, {middle_right:.2f} by middles")
+
+# %% [markdown]
+# A little more than half of the pixels are right: the green scene was an easy
+# one. The middle pixel does nearly as well, so here the layer goes mostly by
+# color. But it reads a picture of any size, at every place at once.
 #
 # The paper does this to VGG16. Its layer fc6 is dense: 4,096 outputs from a map
 # of 7 × 7 places with 512 channels.
@@ -651,12 +690,15 @@ print(f"right: {green_right:.2f} on the green, {snow_right:.2f} in the snow")
 fc6 = keras.layers.Conv2D(4096, 7)  # its weights are not built here: 411 MB
 fc6_parameters = 7 * 7 * 512 * 4096 + 4096
 
-assert fc6_parameters == 102_764_544
+narrow = keras.layers.Conv2D(4096, 7, use_bias=False)
+narrow.build((None, None, None, 1))  # fc6 reads 512 channels, and this one
+assert fc6_parameters == narrow.count_params() * 512 + 4096
 print(f"{fc6_parameters:,} parameters")
 fc6.compute_output_shape((1, 16, 16, 512))
 
 # %% [markdown]
-# As many parameters as the dense layer, and 10 × 10 outputs in place of one.
+# As many parameters as the dense layer, and 10 × 10 places in place of one, each
+# with 4,096 outputs.
 
 # %% [markdown]
 # ### Exercise: slide a dense layer
@@ -724,8 +766,8 @@ checks.score_map(score_map)
 #
 # - computed convolutions by hand, with padding and stride, and predicted the
 #   size of the map;
-# - counted parameters and multiply-adds, which grow with the places and not
-#   with the parameters;
+# - counted parameters, which do not depend on the picture's size, and
+#   multiply-adds, which grow with the number of places;
 # - read a dense layer as a convolution, and scored a whole picture with it.
 #
 # A window of 9 × 9 is too small to see a horse. The next question: what does

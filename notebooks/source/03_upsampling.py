@@ -47,7 +47,14 @@ plotting.show_images(
 # - tell which kernels cause checkerboards, and what happens at the border;
 # - decide whether a kernel should be learned or fixed.
 #
-# 30 minutes to read, 20 seconds to run on a laptop without a GPU.
+# 30 minutes to read, 20 seconds to run on a laptop without a GPU. The last
+# section learns from a few scenes, or from more if `FCNLIB_PROFILE` says `full`.
+
+# %%
+import os
+
+QUICK = os.environ.get("FCNLIB_PROFILE", "quick") == "quick"
+NUM_SCENES = 40 if QUICK else 400
 
 # %% [markdown]
 # ## Copy or mix
@@ -57,12 +64,7 @@ plotting.show_images(
 # lies in. With factor 2, pixel 3 lies in cell 3 // 2 = 1.
 
 # %%
-import os
-
 import cv2
-
-QUICK = os.environ.get("FCNLIB_PROFILE", "quick") == "quick"
-NUM_SCENES = 40 if QUICK else 400  # to learn a kernel from, at the end
 
 
 def enlarge_nearest(scores, factor):
@@ -201,8 +203,13 @@ for stride in (32, 16, 8):
 #
 # Two other conventions are in use. *Aligned corners* put the first and last pixel
 # on the first and last center. *Aligned origins* leave out both halves: place
-# $i / s$. Here is a test: pixel $i$ of a ramp holds $i$. Pool the ramp by means of
-# 8, and enlarge it 8 times. Which convention gives the ramp back?
+# $i / s$. Here is a test: pixel $i$ of a ramp of 32 pixels holds $i$. Pool the
+# ramp by means of 8, and enlarge it 8 times.
+#
+# ### Predict, then run
+#
+# Which of the three conventions gives the ramp back? Name one, then run the cell.
+# It prints the errors at the pixels 8, 16 and 24.
 
 
 # %%
@@ -212,28 +219,35 @@ def ramp_error(places, factor):
     return interpolate_row(pooled, places) - ramp
 
 
-half_pixel = ramp_error(half_pixel_places(4, 8), 8)
-corners = ramp_error(np.linspace(0, 3, 32), 8)
-origins = ramp_error(np.arange(32) / 8, 8)
-curves = {"half-pixel": half_pixel, "corners": corners, "origins": origins}
+errors = {
+    "half-pixel": ramp_error(half_pixel_places(4, 8), 8),
+    "corners": ramp_error(np.linspace(0, 3, 32), 8),
+    "origins": ramp_error(np.arange(32) / 8, 8),
+}
+{name: error[[8, 16, 24]].round(1).tolist() for name, error in errors.items()}
 
-np.testing.assert_allclose(half_pixel[4:-4], 0, atol=1e-9)
-np.testing.assert_allclose(corners[[0, -1]], [3.5, -3.5])
-np.testing.assert_allclose(origins[:25], 3.5)
+# %% [markdown]
+# Half-pixel centers do, at these three pixels. The figure shows all 32.
+
+# %%
+np.testing.assert_allclose(errors["half-pixel"][4:-4], 0, atol=1e-9)
+np.testing.assert_allclose(errors["corners"][[0, -1]], [3.5, -3.5])
+np.testing.assert_allclose(errors["origins"][:25], 3.5)
 plotting.show_curves(
-    {name: (np.arange(32), error) for name, error in curves.items()},
-    "Three error curves. Half-pixel: 0 but for the outer 4 pixels. Corners:"
-    " falling from 3.5 to -3.5. Origins: 3.5 up to pixel 24, then falling.",
+    {name: (np.arange(32), error) for name, error in errors.items()},
+    "Three error curves. Half-pixel: 0 but for the outer 4 pixels at each end."
+    " Corners: falling from 3.5 to -3.5. Origins: 3.5 up to pixel 24, then"
+    " falling.",
     "pixel",
     "error",
 )
 
 # %% [markdown]
-# Half-pixel centers give the ramp back, but for the outer 4 pixels, which lie
-# beyond the last center. Aligned corners stretch the map. Aligned origins move
-# it by $(s - 1) / 2$ = 3.5 pixels to the left and to the top; with factor 32, by
-# 15.5. Early TensorFlow did so. Keras, OpenCV and this course use half-pixel
-# centers.
+# Half-pixel centers give the ramp back, but for the outer 4 pixels at each end,
+# which lie beyond the last center. Aligned corners stretch the map. Aligned
+# origins move it by $(s - 1) / 2$ = 3.5 pixels to the left and to the top; with
+# factor 32, by 15.5. Early TensorFlow did so. Keras, OpenCV and this course use
+# half-pixel centers.
 
 # %% [markdown]
 # ## Every score presses a stamp
@@ -282,25 +296,38 @@ plotting.show_grids(
 
 # %%
 random = np.random.default_rng(0)
-wide_scores, weights = random.normal(size=(3, 5)), random.normal(size=(4, 4))
+wide_scores = random.normal(size=(3, 5))
+big_kernel = random.normal(size=(4, 4))
 
-by_hand = stamp(wide_scores, weights, 2)
-valid, same_size = (
-    keras.ops.conv_transpose(
-        wide_scores[None, :, :, None], weights[:, :, None, None], 2, padding
-    )[0, ..., 0]
-    for padding in ("valid", "same")
-)
+
+def keras_stamp(scores, kernel, stride, padding):
+    maps = np.float32(scores[None, ..., None])  # (1, height, width, 1)
+    weights = np.float32(kernel[..., None, None])  # (size, size, 1, 1)
+    enlarged = keras.ops.conv_transpose(maps, weights, stride, padding)
+    return enlarged[0, ..., 0]
+
+
+by_hand = stamp(wide_scores, big_kernel, 2)
+valid = keras_stamp(wide_scores, big_kernel, 2, "valid")
+same_size = keras_stamp(wide_scores, big_kernel, 2, "same")
 np.testing.assert_allclose(valid, by_hand, atol=1e-5)
 np.testing.assert_allclose(same_size, by_hand[1:-1, 1:-1], atol=1e-5)
+
+odd = keras_stamp(small, kernel, 2, "same")  # cut at the bottom and right only
+np.testing.assert_allclose(odd, stamp(small, kernel, 2)[:-1, :-1])
+gaps = keras_stamp(small, np.ones((2, 2)), 3, "valid")  # zeros at the end
+np.testing.assert_allclose(gaps[:5, :5], stamp(small, np.ones((2, 2)), 3))
+assert gaps.shape == (2 * 3, 2 * 3)
 
 by_hand.shape, tuple(same_size.shape)
 
 # %% [markdown]
 # With $n$ scores, stride $s$ and kernel size $k$, the last stamp begins at
 # $(n - 1) s$ and ends $k$ pixels later: $(n - 1) s + k$ pixels, here 8 × 12.
-# Keras calls that `padding="valid"`. With `padding="same"` it cuts $k - s$ pixels
-# off, half of them at each side, and $n s$ are left: 6 × 10.
+# Keras calls that `padding="valid"`, for $k \ge s$; after a smaller kernel it adds
+# zeros up to $n s$. With `padding="same"` it cuts $k - s$ pixels off, half of them
+# at each side, and $n s$ are left: 6 × 10. If $k - s$ is odd, the extra one goes
+# at the bottom and at the right.
 #
 # The loop over scores can be turned into one over weights: each weight adds a
 # copy of the whole map, shifted by the weight's place.
@@ -371,9 +398,9 @@ checks.enlarged_shape(enlarged_shape)
 # %% [markdown]
 # ## A convolution, read backward
 #
-# Why *transposed*? A convolution takes sums of its input, so it is a matrix.
-# Take a row of 5 numbers, the kernel 1, 2, 3 and stride 2: two outputs, a matrix
-# of 2 × 5. Turned around it is 5 × 2.
+# Why *transposed*? A convolution takes weighted sums of its input, so it is a
+# matrix. Take a row of 5 numbers, the kernel 1, 2, 3 and stride 2: two outputs, a
+# matrix of 2 × 5. Transposed, its rows become columns: 5 × 2.
 
 # %%
 matrix = np.array([[1, 2, 3, 0, 0], [0, 0, 1, 2, 3]])
@@ -389,8 +416,11 @@ plotting.show_grids(
 # %% [markdown]
 # Each column of the transposed matrix is a stamp. Multiplied by the scores 10
 # and 1, it gives 10, 20, 31, 2, 3. The shapes swap too: a convolution from 5 to
-# 2 became an operation from 2 to 5. In two dimensions it is the same, with one
-# column for each pixel.
+# 2 became an operation from 2 to 5.
+#
+# In two dimensions it is the same. The convolution's matrix has one row for each
+# output and one column for each pixel: what the convolution makes of that single
+# pixel. Its transpose has one column, a stamp, for each score.
 
 
 # %%
@@ -448,7 +478,8 @@ float(by_gradient[0, 2, 2, 0])
 #
 # Which kernel makes the stamps add up to bilinear interpolation? A score's
 # weight is 1 at its own center and falls to 0 at the next one: a tent. For even
-# factors the tent is $2 s$ wide, since no pixel lies on a center.
+# factors the tent is $2 s$ wide, since no pixel lies on a center; for odd factors
+# $2 s - 1$.
 
 
 # %%
@@ -464,7 +495,8 @@ def tent_kernel(factor):
 # %% [markdown]
 # In sixteenths, the kernel for factor 2 is the row 1, 3, 3, 1 times itself. In
 # the package it is `layers.bilinear_kernel`, and `layers.Bilinear` makes a whole
-# kernel of it: one tent for each class, zeros between the classes.
+# kernel of it: one tent for each class, zeros between the classes. With 21 classes
+# and factor 32, it has 1,806,336 weights, and all but 86,016 are zero.
 
 # %%
 from fcnlib import layers
@@ -472,7 +504,9 @@ from fcnlib import layers
 for factor in (2, 3, 8, 16, 32):
     tent = tent_kernel(factor)
     np.testing.assert_allclose(layers.bilinear_kernel(factor), tent)
-    assert np.isclose(tent.sum(), factor**2)
+
+largest = layers.Bilinear()((64, 64, 21, 21)).numpy()
+assert (largest.size, np.count_nonzero(largest)) == (1_806_336, 86_016)
 
 tents = layers.Bilinear()((16, 16, 5, 5))  # height, width, out, in
 cells = cell_shares(truth[None], 8)  # (1, 16, 16, 5)
@@ -490,9 +524,10 @@ assert np.abs(by_layer - by_resize).max() > 0.1
 #
 # ### Predict, then run
 #
-# A map of 3 × 3 ones is enlarged by the bilinear stamp with stride 2. Inside,
-# four stamps add up to 1. What number stands in the corner, where one stamp is
-# all there is? What stands at the middle of an edge?
+# A map of 3 × 3 ones is enlarged to 6 × 6 by the bilinear stamp with stride 2 and
+# `padding="same"`. Inside, four stamps add up to 1. What number stands in the
+# corner, where one stamp is all there is? What stands at the middle of an edge?
+# Write down two fractions, then run the cell.
 
 # %%
 from fractions import Fraction
@@ -505,8 +540,28 @@ def enlarged_ones(factor):
 
 for factor in (2, 8, 16, 32):
     corner, *_, edge = enlarged_ones(factor)[0, : factor + 1]
-    assert edge == (factor + 1) / (2 * factor) and corner == edge**2
     print(f"factor {factor}: {Fraction(corner)} and {Fraction(edge)}")
+
+# %% [markdown]
+# The corner has 9/16 = 0.5625, the edge 3/4 = 0.75. Resizing keeps the outer
+# score beyond the last center; a transposed convolution meets zeros there. With
+# larger factors more is lost, down to about 1/4 and 1/2.
+
+# %% [markdown]
+# Does that change labels? At each pixel, all classes are multiplied by the same
+# positive number, what ones become there, so the order of the classes stays. The
+# next cell draws these numbers for stride 2. For stride 8 it asserts that the
+# stamped scores are the resized scores times these numbers, and that no label
+# differs.
+
+# %%
+assert enlarged_ones(2)[0, [0, 2]].tolist() == [9 / 16, 3 / 4]
+assert np.allclose(enlarged_ones(32)[0, [0, 32]], [1 / 4, 1 / 2], atol=0.02)
+border = stamp(np.ones((16, 16)), tent_kernel(8), 8)[4:-4, 4:-4]
+np.testing.assert_allclose(
+    by_layer[0], by_resize[0] * border[..., None], atol=1e-5
+)
+np.testing.assert_array_equal(by_layer.argmax(-1), by_resize.argmax(-1))
 
 plotting.show_grids(
     [np.ones((3, 3)), 16 * enlarged_ones(2)],
@@ -516,26 +571,6 @@ plotting.show_grids(
 )
 
 # %% [markdown]
-# The corner has 9/16 = 0.5625, the edge 3/4 = 0.75. Resizing keeps the outer
-# score beyond the last center; a transposed convolution meets zeros there. With
-# larger factors more is lost, down to about 1/4 and 1/2.
-
-# %% [markdown]
-# Does that change labels? Each class is multiplied by the same number, so the
-# order of the classes stays. The next cell shows it: the stamped scores are the
-# resized ones times the enlarged ones.
-
-# %%
-border = stamp(np.ones((16, 16)), tent_kernel(8), 8)[4:-4, 4:-4]
-np.testing.assert_allclose(
-    by_layer[0], by_resize[0] * border[..., None], atol=1e-5
-)
-agreement = np.mean(by_layer.argmax(-1) == by_resize.argmax(-1))
-
-assert agreement > 0.999
-print(f"equal labels: {agreement:.2f}")
-
-# %% [markdown]
 # The labels are equal, since nothing comes after this layer. In the next lesson
 # other scores are added after the upsampling, and those do not shrink.
 
@@ -543,24 +578,25 @@ print(f"equal labels: {agreement:.2f}")
 # ## Checkerboards
 #
 # How many stamps reach a pixel? If the kernel size is no multiple of the stride,
-# it depends on the pixel. The next function counts, away from the border. Along a
-# row it adds ones; in two dimensions the counts multiply.
+# it depends on the pixel. The next function counts, away from the border, for two
+# strides along each side. Along a row it adds ones; in two dimensions the counts
+# multiply.
 
 
 # %%
-def overlap_counts(kernel_size, stride, shown=6):
-    row = np.zeros(stride * (kernel_size + shown) + kernel_size)
+def overlap_counts(kernel_size, stride):
+    row = np.zeros(stride * (kernel_size + 2) + kernel_size)
     for start in range(0, len(row) - kernel_size + 1, stride):
         row[start : start + kernel_size] += 1
-    away = row[stride * kernel_size :][:shown]
+    away = row[stride * kernel_size :][: 2 * stride]
     return np.outer(away, away)
 
 
-for uneven, counts in {(3, 2): {1, 2, 4}, (5, 2): {4, 6, 9}}.items():
-    assert set(overlap_counts(*uneven).flat) == counts
-assert set(overlap_counts(63, 32, 64).flat) == {1, 2, 4}
-for smooth in ((4, 2), (16, 8), (64, 32)):
-    assert set(overlap_counts(*smooth, 64).flat) == {4}
+uneven = {(3, 2): {1, 2, 4}, (5, 2): {4, 6, 9}, (63, 32): {1, 2, 4}}
+for sizes, counts in uneven.items():
+    assert set(overlap_counts(*sizes).flat) == counts
+for sizes in ((4, 2), (16, 8), (64, 32)):
+    assert set(overlap_counts(*sizes).flat) == {4}
 
 plotting.show_grids(
     [overlap_counts(kernel_size, 2) for kernel_size in (2, 3, 4, 5)],
@@ -600,7 +636,7 @@ _ = ipywidgets.interact(explore, **sliders)
 # %% [markdown]
 # How to see a checkerboard in a network of your own: feed a constant map, cut
 # the border off, and compare the pixels by their phase, their place within a
-# square of `stride` pixels.
+# square of `stride` × `stride` pixels.
 
 
 # %%
@@ -625,27 +661,30 @@ four = np.ones((4, 4)) * 4 / 16
 # 3, and yet smooth: its weights make up for uneven counts. So counts are a risk,
 # and the phases decide.
 #
-# Three layers in a row multiply the pattern, here on the horse's scores at stride
-# 8.
+# More layers in a row make it worse. After one, two and three of them, the largest
+# pixel gets 4, 9 and 25 times as much as the smallest. The figure shows three
+# layers on the horse's scores at stride 8.
 
 
 # %%
-def enlarge_three_times(scores, kernel):
-    for _ in range(3):
-        before = (len(kernel) - 2) // 2
+def enlarge_often(scores, kernel, times):
+    for _ in range(times):
+        before = (len(kernel) - 2) // 2  # an odd one is cut at the end
         height, width = (2 * count for count in scores.shape)
         whole = stamp(scores, kernel, 2)
         scores = whole[before : before + height, before : before + width]
     return scores
 
 
-horse = cells[0, ..., 4]
-by_three = enlarge_three_times(horse, three)
-by_four = enlarge_three_times(horse, four)
+for times, ratio in ((1, 4), (2, 9), (3, 25)):
+    away = slice(2 * 2**times, 4 * 2**times)  # of 8 * 2**times pixels
+    inner = enlarge_often(constant, three, times)[away, away]
+    assert np.isclose(inner.max() / inner.min(), ratio)
 
-assert by_three.max() > 2 * by_four.max()
+horses = [enlarge_often(cells[0, ..., 4], flat, 3) for flat in (three, four)]
+assert horses[0].max() > 2 * horses[1].max()
 plotting.show_maps(
-    [by_three, by_four],
+    horses,
     ["kernel 3", "kernel 4"],
     alt="The horse's scores enlarged 8 times. With kernel 3 a fine grid of"
     " bright dots covers the horse; with kernel 4 it is a smooth blot.",
@@ -657,9 +696,9 @@ plotting.show_maps(
 # %% [markdown]
 # ### Exercise: find the mistake
 #
-# Someone enlarges scores by six layers, starts them with random weights, and sees
-# checkerboards. The mistake is in some of the kernel sizes. Which of the layers
-# cover their pixels *unevenly*?
+# Someone enlarges scores by six layers with flat kernels, all weights equal, and
+# sees checkerboards. The mistake is in some of the kernel sizes. Which of the
+# layers cover their pixels *unevenly*?
 #
 # ```python
 # x = Conv2DTranspose(5, 2, strides=2, name="up1")(x)
@@ -708,24 +747,16 @@ checks.uneven_layers(uneven_layers)
 # %% [markdown]
 # ## Learned or fixed?
 #
-# The weights of a transposed convolution can be learned like all others. The
-# paper fixes the last, large stamp as bilinear, and learns the small ones from a
-# bilinear start. Its published code fixes all of them, and reports no
-# significant difference. How many weights would the last layer of its coarsest network learn,
-# for 21 classes?
-
-# %%
-last_kernel = layers.Bilinear()((64, 64, 21, 21)).numpy()
-
-assert last_kernel.size == 1_806_336
-assert np.count_nonzero(last_kernel) == 86_016 == 64 * 64 * 21
-last_kernel.size, int(np.count_nonzero(last_kernel))
-
-# %% [markdown]
-# Of 1.8 million weights all but 86,016 are zero at the start: those between
-# classes. Does learning find another stamp? We start at random and let Keras
-# change one kernel step by step (lesson 6 explains how), until the enlarged
-# shares are close to the truth of some scenes. Void pixels do not count.
+# The weights of a transposed convolution can be learned like all others. The paper
+# of Long, Shelhamer and Darrell fixes the last, large stamp as bilinear, and learns
+# the small ones from a bilinear start. The code that they published fixes all of
+# them, and reports no significant difference in accuracy (see References). The
+# coarsest of their networks enlarges 21 classes 32 times at once. Its last layer
+# would learn the 1.8 million weights counted above.
+#
+# Does learning find another stamp? We start at random and let Keras change one
+# kernel step by step (lesson 6 explains how), until the enlarged shares are close
+# to the truth of some scenes. Void pixels do not count.
 
 
 # %%
@@ -743,26 +774,33 @@ keras.utils.set_random_seed(0)
 layer = keras.layers.Conv2DTranspose(1, 16, 8, padding="same", use_bias=False)
 learner = keras.Sequential([keras.layers.Input((None, None, 1)), layer])
 random_kernel = learner.get_weights()[0][..., 0, 0]  # (16, 16)
-learner.compile(keras.optimizers.Adam(0.02), loss="mean_squared_error")
+learner.compile(keras.optimizers.Adam(0.1), loss="mean_squared_error")
 
 # %% tags=["nbval-ignore-output"]
 options = {"batch_size": 20, "epochs": 20, "verbose": 0}
 learner.fit(train_scores, train_truth, sample_weight=counted, **options)
 learned_kernel = learner.get_weights()[0][..., 0, 0]
-likeness = np.corrcoef(learned_kernel.ravel(), tent_kernel(8).ravel())[0, 1]
+kernels = [learned_kernel, tent_kernel(8), np.pad(np.ones((8, 8)), 4)]
+likeness = np.corrcoef([each.ravel() for each in kernels])
 
-assert likeness > 0.85
-print(f"correlation with the bilinear stamp: {likeness:.2f}")
+assert likeness[0, 1:].min() > likeness[1, 2] + 0.03
+print(f"learned: {likeness[0, 1]:.2f} bilinear, {likeness[0, 2]:.2f} nearest")
+print(f"bilinear and nearest: {likeness[1, 2]:.2f}")
 plotting.show_maps(
-    [random_kernel, learned_kernel, tent_kernel(8)],
-    ["at the start", "learned", "bilinear"],
-    alt="Three kernels of 16 by 16 weights: noise around zero; a rounded hill,"
-    " learned from it; and the bilinear tent, which looks much the same.",
+    [random_kernel, *kernels],
+    ["at the start", "learned", "bilinear", "nearest"],
+    alt="Four kernels of 16 by 16 weights: noise around zero; the learned"
+    " hill, high with steep sides; the lower bilinear tent; a flat square.",
 )
 
 # %% [markdown]
-# A hill grew out of the noise, much like the tent, with a steeper middle. Which
-# of the two segments better, on the 20 scenes of the beginning?
+# A hill grew out of the noise. It is higher than the tent, falls steeply at the
+# edge of its own cell of 8 × 8, and ends near zero: something between bilinear and
+# nearest. The correlations say the same. The learned kernel is closer to each of
+# the two than they are to each other.
+#
+# The next cell lets the fixed and the learned kernel segment the 20 scenes of the
+# beginning.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -773,18 +811,26 @@ def enlarge_all(scores, kernel):
     return np.moveaxis(np.reshape(maps, (-1, 5, 128, 128)), 1, -1)
 
 
-test_scores = cell_shares(scene_labels, 8)
-fixed, learned = (
-    accuracy(enlarge_all(test_scores, stamp_kernel), scene_labels)
-    for stamp_kernel in (layers.bilinear_kernel(8), learned_kernel)
-)
-assert abs(fixed - learned) < 0.03 and fixed > 0.9
-print(f"fixed {fixed:.3f}, learned {learned:.3f}")
+def quality(kernel, labels):
+    enlarged = enlarge_all(cell_shares(labels, 8), kernel)
+    errors = enlarged - (labels[..., None] == np.arange(5))
+    return accuracy(enlarged, labels), np.mean(errors[labels != 255] ** 2)
+
+
+fixed, fixed_error = quality(layers.bilinear_kernel(8), scene_labels)
+learned, learned_error = quality(learned_kernel, scene_labels)
+print(f"accuracy: fixed {fixed:.3f}, learned {learned:.3f}")
+print(f"squared error: fixed {fixed_error:.4f}, learned {learned_error:.4f}")
+
+assert 0.9 < fixed - 0.03 < learned < fixed and learned_error < fixed_error
+assert learned_kernel[7, 7] > 0.95 and abs(learned_kernel[0]).max() < 0.2
+assert learned_kernel[7, 4] - learned_kernel[7, 3] > 0.25  # the cell's edge
 
 # %% [markdown]
-# This is one run with one seed, and the two differ by a point or so: learning
-# found nearly what we knew. The networks of this course fix all their stamps, as
-# the published code does.
+# By squared error, which it was trained on, the learned kernel is better. By
+# accuracy the fixed one is, by about a point. This is one run with one seed, and
+# learning gained nothing for the labels. The networks of this course fix all
+# their stamps, as the published code does.
 
 # %% [markdown]
 # ### Exercise: a transposed convolution with channels
@@ -792,8 +838,9 @@ print(f"fixed {fixed:.3f}, learned {learned:.3f}")
 # `scores` is (H, W, C_in), `kernel` is (K, K, C_out, C_in), as Keras stores it.
 # Return what Keras does with `padding="same"`: (H · stride, W · stride, C_out).
 # At each place of a stamp, `kernel[a, b]` is a matrix that turns the C_in scores
-# of a position into C_out numbers: add over C_in. `K - stride` is even: cut the
-# same number of pixels off at all four sides. Do not change `scores`.
+# of a position into C_out numbers: add over C_in. `K` is at least `stride`, and
+# `K - stride` is even: cut the same number of pixels off at all four sides. Do not
+# change `scores`.
 #
 # A mini example: H = W = 1, one channel with score 2, K = 4, stride 2, all weights
 # 1. The stamp is 4 × 4 numbers 2. One row and one column go at each side, and 2 × 2
@@ -854,7 +901,7 @@ checks.transposed_convolution(transposed_convolution)
 # - computed a transposed convolution by stamps, by a transposed matrix and as a
 #   gradient, and predicted its size;
 # - found the border loss of the bilinear stamp, the kernels that cause
-#   checkerboards, and a learned kernel that came out nearly bilinear.
+#   checkerboards, and a learned kernel between bilinear and nearest.
 #
 # 4 × 4 scores now fill 128 × 128 pixels, but thin things stay lost. The next
 # lesson asks: what do earlier layers give back?
@@ -866,6 +913,9 @@ checks.transposed_convolution(transposed_convolution)
 #   [Fully Convolutional Networks for Semantic
 #   Segmentation](https://arxiv.org/abs/1411.4038). Section 3.3 treats upsampling
 #   as backward convolution.
+# - The code of the paper:
+#   [fcn.berkeleyvision.org](https://github.com/shelhamer/fcn.berkeleyvision.org).
+#   Its README explains why all stamps are fixed.
 # - A. Odena, V. Dumoulin, C. Olah (2016):
 #   [Deconvolution and Checkerboard
 #   Artifacts](https://doi.org/10.23915/distill.00003).

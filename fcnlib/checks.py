@@ -1350,7 +1350,7 @@ _FAULTS = {
 _FAULTLESS = {
     2: "a kernel of 4 with a stride of 2 is twice its stride",
     3: "a skip that starts at zero changes nothing until training moves it",
-    5: "fusion adds two maps of scores, whichever of them was cropped",
+    5: "fusion adds two maps of scores, whichever was cropped",
     7: "what hangs over at the end is cut to the size of the images",
 }
 
@@ -1364,7 +1364,7 @@ def faulty_lines(answer, random):
 
     Example:
         >>> faulty_lines([5])
-        Not yet: line 5 is right: fusion adds two maps of scores.
+        Not yet: line 5 is right: fusion adds two maps of scores, whichever was cropped.
     """
     listed = list(answer) if isinstance(answer, set | frozenset) else np.ravel(answer)
     try:
@@ -1769,7 +1769,7 @@ def class_iou(answer, random):
     # Class 1 never, or the class before and class 0 would be the same mistake.
     cases = [(2, 0), (5, 3), (3, 2), (4, int(random.integers(2, 4)))]
     for num_classes, class_id in cases:
-        confusion = random.integers(1, 100, (num_classes, num_classes))
+        confusion = random.integers(1, 1000, (num_classes, num_classes))
         hint = _compare_number(
             answer(confusion, class_id),
             metrics.iou(confusion)[class_id],

@@ -215,11 +215,16 @@ class _Canvas:
 
     def paint(self, parts, label, distance=0.0):
         """Fill polygons of (points, color), the first ones lowest, paler in haze."""
-        for points, color in parts:
-            polygon = [self.pixels(points)]
+        for polygon, (_, color) in zip(self.polygons(parts), parts, strict=True):
             color = color + (self.sky[1] - color) * (distance * self.haze)
-            cv2.fillPoly(self.image, polygon, color.tolist(), shift=4)
-            cv2.fillPoly(self.labels, polygon, label, shift=4)
+            cv2.fillPoly(self.image, [polygon], color.tolist(), shift=4)
+            cv2.fillPoly(self.labels, [polygon], label, shift=4)
+
+    def polygons(self, parts):
+        """Return the points of each part as pixels, all converted in one go."""
+        outlines = [points for points, _ in parts]
+        ends = np.cumsum([len(points) for points in outlines])
+        return np.split(self.pixels(np.concatenate(outlines)), ends[:-1])
 
     def cast_shadow(self, center, radii):
         """Darken an ellipse of ground under what stands there."""
@@ -256,15 +261,14 @@ class _Canvas:
 
 def _shrink_labels(labels, size):
     """Give each pixel the class that covers most of it, in a tie the nearer one."""
-    cover = [
-        cv2.resize(
-            (labels == label).view("uint8") * np.uint8(252),
-            size,
-            interpolation=cv2.INTER_AREA,
-        )
-        for label in (HORSE, FENCE, TREE, GRASS, SKY)
-    ]
-    return (HORSE - np.argmax(cover, axis=0)).astype("uint8")
+    most = np.zeros(size[::-1], "uint8")
+    nearest = np.zeros(size[::-1], "uint8")
+    for label in (HORSE, FENCE, TREE, GRASS, SKY):
+        there = (labels == label).view("uint8") * np.uint8(252)  # a multiple of 4
+        cover = cv2.resize(there, size, interpolation=cv2.INTER_AREA)
+        nearest[cover > most] = label
+        most = np.maximum(most, cover)
+    return nearest
 
 
 def _add_rim(labels):
@@ -530,19 +534,20 @@ def _draw_horse(canvas, foot, nearness):
 
 def _paint_horse(canvas, parts, height, distance):
     """Paint a horse apart, round its body, lay patches on its coat, put it in place."""
-    points = canvas.pixels(np.concatenate([points for points, _ in parts])) // 16
+    polygons = canvas.polygons(parts)
+    corners = np.concatenate(polygons) // 16
     limit = canvas.labels.shape[::-1]
-    left, top = (points.min(axis=0) - 2).clip(0, limit)
-    right, bottom = (points.max(axis=0) + 3).clip(0, limit)
+    left, top = (corners.min(axis=0) - 2).clip(0, limit)
+    right, bottom = (corners.max(axis=0) + 3).clip(0, limit)
     if left == right or top == bottom:
         return
     window = slice(top, bottom), slice(left, right)
     color = np.zeros((bottom - top, right - left, 3), "float32")
     mask = np.zeros(color.shape[:2], "uint8")
-    for points, part_color in parts:
-        polygon = [canvas.pixels(points) - (left * 16, top * 16)]
-        cv2.fillPoly(color, polygon, part_color.tolist(), shift=4)
-        cv2.fillPoly(mask, polygon, 1, shift=4)
+    for polygon, (_, part_color) in zip(polygons, parts, strict=True):
+        inside = [polygon - (left * 16, top * 16)]
+        cv2.fillPoly(color, inside, part_color.tolist(), shift=4)
+        cv2.fillPoly(mask, inside, 1, shift=4)
     coat = _round_off(_lay_patches(canvas, color), mask, 0.13 * height * canvas.scale)
     coat += (canvas.sky[1] - coat) * np.float32(distance * canvas.haze)
     cv2.copyTo(coat, mask, canvas.image[window])

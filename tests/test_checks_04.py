@@ -10,12 +10,6 @@ SIZES = [(8, 6), (14, 10), (104, 72)]
 CONV, DECONV = keras.layers.Conv2D, keras.layers.Conv2DTranspose
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """Building a network takes half a second, and far more on a busy machine."""
-    monkeypatch.setattr(checks, "SECONDS", 60)
-
-
 def said(name, answer, capsys):
     """Run a check as a student does and return the one line that it printed."""
     assert getattr(checks, name)(answer) is None
@@ -53,9 +47,18 @@ def test_right_values(name, answer, capsys):
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        ([(7, 5), (13, 9), (100, 70)], "already cropped"),
+        ([(7, 5), (13, 9), (100, 70)], "these sizes are already cropped"),
+        ([(7, 5), (14, 10), (104, 72)], "the first size is already cropped"),
+        ([(8, 6), (13, 9), (104, 72)], "the second size is already cropped"),
+        ([(8, 6), (14, 10), (100, 70)], "the last size is already cropped"),
+        ([(8, 6), (13, 9), (100, 70)], "two of these sizes are already cropped"),
+        ([(8, 8), (16, 16), (128, 128)], "the example's answer"),
         ([(6, 4), (12, 8), (96, 64)], "lost in pooling"),
-        ([(8, 6), (16, 12), (128, 96)], "cropped before it goes on"),
+        ([(6, 4), (12, 8), (96, 72)], "lost in pooling"),
+        ([(6, 4), (12, 8), (100, 70)], "lost in pooling"),
+        ([(8, 6), (16, 12), (128, 96)], "upscore2 has 4 rows, and 3 of them go on"),
+        ([(8, 6), (16, 12), (104, 72)], "upscore2 has 4 rows, and 3 of them go on"),
+        ([(8, 6), (14, 10), (112, 80)], "upscore_pool4 is cropped before it goes on"),
         ([(6, 8), (10, 14), (72, 104)], "swapped"),
         ([(104, 72), (14, 10), (8, 6)], "reversed"),
         ([(4, 3), (7, 5), (13, 9)], "go into the deconvolutions"),
@@ -73,7 +76,7 @@ def test_wrong_sizes_get_their_hint(wrong, hint, capsys):
     ("wrong", "hint"),
     [
         ([4, 6], "from being negative"),
-        ([1, 6], "40 x 40"),
+        ([1, 6], "the smaller one cannot be cut to the larger"),
         ([1, 4], "almost 0 between two cells"),
         (6, "from being negative"),
         ([], "from being negative"),
@@ -249,6 +252,34 @@ def first_only(name):
     return lambda maps: keras.layers.Identity(name=name)(maps[0])
 
 
+def second_only(name):
+    return lambda maps: keras.layers.Identity(name=name)(maps[1])
+
+
+def first_twice(name):
+    return lambda maps: keras.layers.Add(name=name)([maps[0], maps[0]])
+
+
+def concatenated(name):
+    return keras.layers.Concatenate(name=name)
+
+
+def swapped_crop(scores, like):
+    """Cut the scores of the pool to the enlarged ones, which are larger."""
+    return layers.CropLike()([like, scores])
+
+
+def without_the_coarse_scores(num_classes):
+    """Enlarge the scores of pool4 alone; score_fr and the first sum lead nowhere."""
+    whole = models.fcn8s(num_classes)
+    skip = whole.get_layer("score_pool4").output
+    other = whole.get_layer("score_pool3").output
+    large = layers.CropLike()([whole.get_layer("upscore_pool4")(skip), other])
+    fused = whole.get_layer("fuse_pool3")([large, other])
+    logits = whole.get_layer("upscore8")(fused)
+    return keras.Model(whole.input, layers.CropLike()([logits, whole.input]))
+
+
 def five_classes(num_classes):
     return models.fcn8s(5)
 
@@ -304,9 +335,20 @@ def extra_layer(maps):
         (network(padding="valid"), "upscore2 has the padding 'valid'"),
         (network(start="he_normal"), "upscore2 does not start with the bilinear"),
         (resized, "upscore2 is a UpSampling2D; a Conv2DTranspose is asked for"),
-        (network(bias=True), "upscore2 has a bias"),
+        (network(bias=True), "upscore2 has a bias, unlike the layer of fcnlib; is **"),
+        (
+            network(start="glorot_uniform", bias=True),
+            "upscore2 has a bias, unlike the layer of fcnlib; is **bilinear missing?",
+        ),
+        (
+            network(names={"score_pool3": "score_fr"}),
+            "two layers are called 'score_fr'",
+        ),
+        (without_the_coarse_scores, "score_fr is missing or leads nowhere"),
         (network(skip_start="glorot_uniform"), "score_pool4 does not start at zero"),
         (network(crop=uncropped), "upscore2 has 6 x 8 cells there, score_pool4 5 x 7"),
+        (network(crop=swapped_crop), "fuse_pool4 adds score_pool4 to itself; CropLike"),
+        (network(last_crop=swapped_crop), "the output is the image; CropLike cuts"),
         (network(last_crop=uncropped), "104 logits; one crop is left"),
         (network(crop=bottom_right), "cropped at the top left; the first cells"),
         (network(last_crop=bottom_right), "last crop is at the top left"),
@@ -318,6 +360,13 @@ def extra_layer(maps):
         (network(add=mean), "fuse_pool4 takes the mean"),
         (network(add=larger), "fuse_pool4 takes the larger"),
         (network(add=first_only), "fuse_pool4 leaves out score_pool4"),
+        (network(add=second_only), "score_fr is missing or leads nowhere"),
+        (network(add=first_twice), "fuse_pool4 adds upscore2 to itself"),
+        (network(add=concatenated), "as a Concatenate gives them; an Add is asked for"),
+        (
+            network(add=concatenated, start="he_normal"),
+            "fuse_pool4 is a Concatenate; an Add is asked for",
+        ),
         (network(add=joined), "parameters more than fcnlib's"),
         (network(end=extra_layer), "parameters more than fcnlib's"),
         (network(end=keras.layers.Softmax()), "a softmax stands at the end"),
@@ -333,6 +382,12 @@ def extra_layer(maps):
 def test_wrong_networks_get_their_hint(wrong, hint, capsys):
     line = said("build_fcn8s", wrong, capsys)
     assert line.startswith("Not yet: ") and hint in line
+
+
+def test_a_slow_network_is_waited_for(monkeypatch):
+    """On a busy machine the building takes longer than other answers may."""
+    monkeypatch.setattr(checks, "SECONDS", 0.01)
+    assert checks.score("build_fcn8s", models.fcn8s) == (1.0, "Correct.")
 
 
 def test_the_network_keeps_its_weights():

@@ -239,9 +239,10 @@ course_fcn32s, parameters(1, 96, 5), parameters(1, 64, 5)
 #
 # Two maps can be added only if their cells show the same place. So we follow
 # the middle of the first cell, in pixels of the picture, and the step to the
-# next one. A window of $k$ with padding $p$ has its middle at $(k - 1) / 2 -
-# p$. A deconvolution is the same layer backward: each cell is the middle of a
-# stamp, so its first result lies `middle` of the new, smaller steps before it.
+# next one. A window of $k$ with padding $p$ has its middle at
+# $(k - 1) / 2 - p$. A deconvolution is the same layer backward: each cell is the
+# middle of a stamp, so its first result lies `middle` of the new, smaller steps
+# before it.
 
 
 # %%
@@ -313,6 +314,8 @@ def crop_offset(large, small):
     return (small[0] - large[0]) / large[1]
 
 
+paper_upscore_pool4 = enlarge_place(paper_upscore2, 2, padding=0)
+picture_place = (0, 1)
 crop_offset(paper["pool4"], paper_upscore2)
 
 # %% [markdown]
@@ -321,8 +324,6 @@ crop_offset(paper["pool4"], paper_upscore2)
 # up, and `fc6` takes 6.
 
 # %%
-paper_upscore_pool4 = enlarge_place(paper_upscore2, 2, padding=0)
-picture_place = (0, 1)
 fcn32s_crop = crop_offset(enlarge_place(paper["fc7"], 32, 0), picture_place)
 fcn16s_crops = [
     crop_offset(paper["pool4"], paper_upscore2),

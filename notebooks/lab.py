@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def copy_lessons(lessons, work):
     """Copy what is not in `work` yet; return the lines to tell."""
+    if work.exists() and not work.is_dir():
+        raise FileExistsError(f"{work} is no folder: rename it, start again")
     work.mkdir(exist_ok=True)
     told = []
     for lesson in sorted(lessons.glob("*.ipynb")):
@@ -29,10 +31,11 @@ def copy_lessons(lessons, work):
             told.append(f"{lesson.name}: copied to {work.name}/")
         elif version(mine) != version(lesson):
             told.append(
-                f"{lesson.name}: {lessons.name}/ has a newer version; yours is"
-                " kept. For the newer one, rename yours and start again."
+                f"{lesson.name}: {lessons.name}/ has a newer version, or yours"
+                " cannot be read; yours is kept. For the newer one, rename"
+                " yours and start again."
             )
-    return told
+    return told or [f"{work.name}/: all lessons are there; nothing copied"]
 
 
 def version(path):
@@ -49,10 +52,12 @@ def open_lab(work):
     command = [sys.executable, "-m", "jupyterlab"]
     command += [f"--ServerApp.root_dir={work.parent}"]
     command += [f"--FileContentsManager.preferred_dir={work}"]
-    try:
-        return subprocess.run(command, cwd=work).returncode
-    except KeyboardInterrupt:
-        return 0
+    lab = subprocess.Popen(command, cwd=work)
+    while True:
+        try:
+            return lab.wait()
+        except KeyboardInterrupt:
+            pass  # JupyterLab got it too, and asks whether to shut down
 
 
 def main(arguments=None):
@@ -63,8 +68,12 @@ def main(arguments=None):
     )
     options = parser.parse_args(arguments)
     work = ROOT / "work"
-    for line in copy_lessons(ROOT / "notebooks", work):
-        print(line, flush=True)
+    try:
+        for line in copy_lessons(ROOT / "notebooks", work):
+            print(line, flush=True)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0 if options.copy_only else open_lab(work)
 
 

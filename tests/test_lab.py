@@ -14,6 +14,9 @@ lab = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(lab)
 
 
+NOTHING_NEW = "work/: all lessons are there; nothing copied"
+
+
 def write_lesson(path, sha256, text=""):
     metadata = {"fcnlib": {"source": "a.py", "sha256": sha256}}
     notebook = {"cells": [text], "metadata": metadata}
@@ -34,7 +37,7 @@ def test_lessons_are_copied_once(folders):
     assert lab.copy_lessons(*folders) == ["00_a.ipynb: copied to work/"]
     copied = (work / "00_a.ipynb").read_bytes()
     assert copied == (lessons / "00_a.ipynb").read_bytes()
-    assert lab.copy_lessons(*folders) == []
+    assert lab.copy_lessons(*folders) == [NOTHING_NEW]
     assert [path.name for path in work.iterdir()] == ["00_a.ipynb"]
 
 
@@ -43,7 +46,7 @@ def test_answers_stay_and_newer_versions_are_told(folders):
     lab.copy_lessons(*folders)
     write_lesson(work / "00_a.ipynb", "one", "my answer")
     answered = (work / "00_a.ipynb").read_bytes()
-    assert lab.copy_lessons(*folders) == []
+    assert lab.copy_lessons(*folders) == [NOTHING_NEW]
     write_lesson(lessons / "00_a.ipynb", "two")
     write_lesson(lessons / "01_b.ipynb", "new")
     newer, copied = lab.copy_lessons(*folders)
@@ -74,17 +77,35 @@ def test_jupyterlab_opens_in_work_and_sees_the_course(folders, monkeypatch):
     lessons, work = folders
     commands = []
 
-    class Finished:
-        returncode = 0
+    class Lab:
+        """A JupyterLab that the user interrupts once, and then shuts down."""
 
-    def run(command, cwd):
-        commands.append(command)
-        return Finished()
+        def __init__(self, command, cwd):
+            commands.append(command)
+            self.waits = iter([KeyboardInterrupt, 0])
+
+        def wait(self):
+            answer = next(self.waits)
+            if answer is KeyboardInterrupt:
+                raise KeyboardInterrupt
+            return answer
 
     monkeypatch.setattr(lab, "ROOT", lessons.parent)
-    monkeypatch.setattr(lab.subprocess, "run", run)
+    monkeypatch.setattr(lab.subprocess, "Popen", Lab)
     assert lab.main([]) == 0
     ((_, *options),) = commands
     assert options[:2] == ["-m", "jupyterlab"]
     assert f"--ServerApp.root_dir={lessons.parent}" in options
     assert f"--FileContentsManager.preferred_dir={work}" in options
+
+
+def test_a_file_in_the_way_is_named(folders, monkeypatch, capsys):
+    lessons, work = folders
+    work.write_text("mine")
+    monkeypatch.setattr(lab, "ROOT", lessons.parent)
+    assert lab.main(["--copy-only"]) == 2
+    printed = capsys.readouterr().err
+    assert (
+        printed.startswith(f"error: {work} is no folder") and "\n" not in printed[:-1]
+    )
+    assert work.read_text() == "mine"

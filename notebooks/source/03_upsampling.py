@@ -842,9 +842,9 @@ assert learned_kernel[7, 4] - learned_kernel[7, 3] > 0.25  # the cell's edge
 # `K - stride` is even: cut the same number of pixels off at all four sides. Do not
 # change `scores`.
 #
-# A mini example: H = W = 1, one channel with score 2, K = 4, stride 2, all weights
-# 1. The stamp is 4 × 4 numbers 2. One row and one column go at each side, and 2 × 2
-# numbers 2 remain.
+# A mini example: H = W = 1, one channel with score 2, K = 4, stride 2, and every
+# weight is 1. The stamp is 4 × 4 numbers 2. One row and one column go at each
+# side, and 2 × 2 numbers 2 remain.
 #
 # <details><summary>Hint 1</summary>
 #

@@ -142,7 +142,7 @@ def test_no_tracked_file_holds_an_address():
 
 @pytest.mark.parametrize(
     "planted",
-    ["https://pypi.org/simple", "/home/ada/fcnlib", "C:\\Users\\ada", "'/work/a'"],
+    ["https://registry.example/simple/", "/home/ada/x", "C:\\Users\\ada", "'/work/a'"],
 )
 def test_a_planted_address_is_found(planted):
     assert forbidden(planted.encode()) is not None

@@ -166,7 +166,8 @@ def compare(path, seeds=COMPARED_SEEDS, epochs=COMPARED_EPOCHS, scenes=1_500):
 
     Example:
         >>> import pathlib
-        >>> compare(pathlib.Path("results/compare.json"))  # doctest: +SKIP
+        >>> compare(pathlib.Path("none.json"), seeds=(), epochs=2, scenes=1)["runs"]
+        []
     """
     budget = {
         "command": "python -m fcnlib compare",
@@ -237,7 +238,9 @@ def train_pretrained(name):
         ValueError: If no network has that name.
 
     Example:
-        >>> train_pretrained("pasture-fcn8s")  # doctest: +SKIP
+        >>> train_pretrained("pasture-fcn64s")
+        Traceback (most recent call last):
+        ValueError: expected one of pasture-fcn32s, ... but got 'pasture-fcn64s': ...
     """
     models.check_name(name)
     keras.utils.set_random_seed(0)

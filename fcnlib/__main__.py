@@ -23,8 +23,6 @@ INFERRED_ALT = (
     "the first has no fence, the second pieces of a rail, the third posts, rails and "
     "legs; edges get sharper from left to right."
 )
-SCENE_SIZE = (128, 128)
-BATCH_SIZE = 16
 
 
 def main(arguments=None):
@@ -122,6 +120,7 @@ def compare(options):
     _import_tensorflow()
     from fcnlib import training
 
+    options.out.mkdir(parents=True, exist_ok=True)
     training.compare(options.out / "compare.json")
 
 
@@ -134,7 +133,7 @@ def evaluate(options):
 
     seeds = _split_seeds(options.split)
     network = models.load_pretrained(options.name)
-    scenes = datasets.pasture_batches(seeds, [size], BATCH_SIZE)
+    scenes = datasets.pasture_batches(seeds, [size], training.BATCH_SIZE)
     print(
         f"{options.name} on {options.data} {options.split}: "
         f"{len(seeds)} scenes of {size[0]} x {size[1]}",
@@ -318,7 +317,7 @@ def _score_networks(networks):
     from fcnlib import datasets, pasture, training
 
     seeds = datasets.PASTURE_SPLITS["test"]
-    scenes = training.unseen_scenes(SCENE_SIZE)
+    scenes = training.unseen_scenes(training.SIZE)
     scores = {}
     for name, network in networks.items():
         confusion = training.evaluate(network, scenes)
@@ -328,8 +327,8 @@ def _score_networks(networks):
     return {
         "scenes": len(seeds),
         "seeds": [seeds[0], seeds[-1]],
-        "height": SCENE_SIZE[0],
-        "width": SCENE_SIZE[1],
+        "height": training.SIZE[0],
+        "width": training.SIZE[1],
         "networks": scores,
     }
 

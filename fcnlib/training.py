@@ -181,7 +181,7 @@ def compare(path, seeds=COMPARED_SEEDS, epochs=COMPARED_EPOCHS, scenes=1_500):
         stored = {**budget, "runs": []}
     first = datasets.PASTURE_SPLITS["train"].start
     pairs = list(zip(*pasture.draw_scenes(range(first, first + scenes)), strict=True))
-    unseen = unseen_scenes()
+    unseen = unseen_scenes(SIZE)
     done = {(run["network"], run["seed"]) for run in stored["runs"]}
     for seed in seeds:
         for network in (models.fcn32s, models.fcn16s, models.fcn8s):

@@ -266,7 +266,7 @@ def test_an_interruption_is_one_line(shipped, picture, capsys, monkeypatch):
 def test_results_write_pictures_and_scores(shipped, tmp_path, monkeypatch, capsys):
     splits = {**datasets.PASTURE_SPLITS, "test": range(3)}
     monkeypatch.setattr(datasets, "PASTURE_SPLITS", splits)
-    monkeypatch.setattr(command_line, "SCENE_SIZE", (32, 32))
+    monkeypatch.setattr(training, "SIZE", (32, 32))
     folder = tmp_path / "results"
     assert command_line.main(["results", "--out", str(folder)]) == 0
     assert names(folder) == [
@@ -338,5 +338,7 @@ def test_train_hands_over_the_name(monkeypatch):
 def test_compare_writes_into_the_folder(monkeypatch, tmp_path):
     written = []
     monkeypatch.setattr(training, "compare", written.append)
-    assert command_line.main(["compare", "--out", str(tmp_path)]) == 0
-    assert written == [tmp_path / "compare.json"]
+    folder = tmp_path / "new" / "folder"
+    assert command_line.main(["compare", "--out", str(folder)]) == 0
+    assert written == [folder / "compare.json"]
+    assert folder.is_dir()  # before hours of training, not after

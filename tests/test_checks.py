@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fcnlib import checks
+from fcnlib.checks import judging
 
 VOID = 255
 
@@ -367,7 +368,7 @@ def still_running(function):
 
 @pytest.mark.parametrize("answer", [endless, endless_that_catches, asleep])
 def test_calls_end_when_their_time_is_up(answer, capsys, monkeypatch):
-    monkeypatch.setattr(checks, "SECONDS", 0.2)
+    monkeypatch.setattr(judging, "SECONDS", 0.2)
     start = time.monotonic()
     line = said("class_shares", answer, capsys)
     assert "without end" in line
@@ -398,6 +399,6 @@ def test_unknown_exercises_are_named():
 def test_values_and_functions_are_told_apart():
     kinds = {"value": print, "function": 3}
     for asks_for, answer in kinds.items():
-        with pytest.raises(checks._Mistake):
-            checks._accept(answer, asks_for)
-    assert checks._accept(3, "value") == 3
+        with pytest.raises(judging.Mistake):
+            judging.accept(answer, asks_for)
+    assert judging.accept(3, "value") == 3

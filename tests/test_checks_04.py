@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from fcnlib import checks, layers, models
+from fcnlib.checks import judging
 
 SIZES = [(8, 6), (14, 10), (104, 72)]
 CONV, DECONV = keras.layers.Conv2D, keras.layers.Conv2DTranspose
@@ -386,7 +387,7 @@ def test_wrong_networks_get_their_hint(wrong, hint, capsys):
 
 def test_a_slow_network_is_waited_for(monkeypatch):
     """On a busy machine the building takes longer than other answers may."""
-    monkeypatch.setattr(checks, "SECONDS", 0.01)
+    monkeypatch.setattr(judging, "SECONDS", 0.01)
     assert checks.score("build_fcn8s", models.fcn8s) == (1.0, "Correct.")
 
 

@@ -116,12 +116,12 @@ def train(options):
 
 
 def compare(options):
-    """Train the three networks from scratch with three seeds, and compare them."""
+    """Train networks from scratch in several ways, three seeds each, and compare."""
     _import_tensorflow()
-    from fcnlib import training
+    from fcnlib import experiments
 
     options.out.mkdir(parents=True, exist_ok=True)
-    training.compare(options.out / "compare.json")
+    experiments.compare(options.out / "compare.json")
 
 
 def evaluate(options):

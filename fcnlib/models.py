@@ -213,6 +213,36 @@ def convolutionalize(kernel, height, width):
     return kernel.reshape(height, width, -1, kernel.shape[1])
 
 
+def copy_weights(source, target):
+    """Copy the weights of every layer that two networks share by name and shape.
+
+    A network trained in stages starts so from the one before. Section 4.2 of Long et
+    al. (2015).
+
+    Args:
+        source: Keras model, the trained one.
+        target: Keras model that receives its weights; the other layers keep theirs.
+
+    Returns:
+        List of the names of the layers that were copied.
+
+    Example:
+        >>> from fcnlib import models
+        >>> copied = models.copy_weights(models.fcn32s(5), models.fcn16s(5))
+        >>> "score_fr" in copied, "score_pool4" in copied
+        (True, False)
+    """
+    trained = {layer.name: layer.get_weights() for layer in source.layers}
+    copied = []
+    for layer in target.layers:
+        weights = trained.get(layer.name, [])
+        shapes = [weight.shape for weight in weights]
+        if weights and shapes == [weight.shape for weight in layer.get_weights()]:
+            layer.set_weights(weights)
+            copied.append(layer.name)
+    return copied
+
+
 def read_card(name):
     """Read the card of shipped weights: how they were trained and what they score.
 

@@ -1,6 +1,5 @@
 """Train and evaluate networks: one recipe for the lessons and the command line."""
 
-import json
 import os
 import platform
 import time
@@ -19,12 +18,16 @@ SHIPPED_SIZES = [SIZE, (240, 320), (96, 128), SIZE, (160, 160)]
 SHIPPED_SEEDS = range(20_000, 28_000)
 SHIPPED_EPOCHS = 4
 
-# The comparison of the three networks under one small budget.
-COMPARED_SEEDS = (0, 1, 2)
-COMPARED_EPOCHS = 7
 
-
-def fit(model, dataset, epochs, learning_rate=LEARNING_RATE, callbacks=(), verbose=1):
+def fit(
+    model,
+    dataset,
+    epochs,
+    learning_rate=LEARNING_RATE,
+    validation=None,
+    callbacks=(),
+    verbose=1,
+):
     """Train a network by the course's one recipe and show its progress.
 
     The loss is the cross-entropy of the logits, averaged over the pixels that are not
@@ -34,14 +37,17 @@ def fit(model, dataset, epochs, learning_rate=LEARNING_RATE, callbacks=(), verbo
     Args:
         model: Keras model from images (N, H, W, 3) to logits (N, H, W, C).
         dataset: `tf.data.Dataset` of images, (N, H, W, 3) uint8, and labels,
-            (N, H, W) uint8, of known length.
+            (N, H, W) uint8, of known length. A third part, (N, H, W) float, weighs the
+            pixels.
         epochs: Integer, how often to go through it.
         learning_rate: Float, the highest one.
+        validation: Data set of the same kind, scored after each epoch, or `None`.
         callbacks: List of Keras callbacks.
         verbose: 1 shows progress, 0 does not.
 
     Returns:
-        Keras history, with the mean loss of each epoch.
+        Keras history, with the mean loss of each epoch; with a validation data set
+        also with "mean_iou", "val_loss" and "val_mean_iou".
 
     Raises:
         ValueError: If the data set is empty or its length is not known.
@@ -68,14 +74,26 @@ def fit(model, dataset, epochs, learning_rate=LEARNING_RATE, callbacks=(), verbo
             schedule, weight_decay=1e-4, global_clipnorm=1.0
         ),
         loss=void_loss(),
+        metrics=None if validation is None else [_mean_iou_metric(model)],
         jit_compile=False,  # it would compile again for every size of image
     )
     return model.fit(
         dataset,
         epochs=epochs,
+        validation_data=validation,
         callbacks=list(callbacks),
         verbose=verbose,
         shuffle=False,
+    )
+
+
+def _mean_iou_metric(model):
+    """Return Keras's mean IoU, which reads the logits and leaves void out."""
+    return keras.metrics.MeanIoU(
+        model.output_shape[-1],
+        name="mean_iou",
+        ignore_class=datasets.VOID,
+        sparse_y_pred=False,
     )
 
 
@@ -147,62 +165,6 @@ def scores(confusion, classes):
         "iou": {name: round(float(score), 4) for name, score in by_class},
         **{score.__name__: round(float(score(confusion)), 4) for score in whole},
     }
-
-
-def compare(path, seeds=COMPARED_SEEDS, epochs=COMPARED_EPOCHS, scenes=1_500):
-    """Train FCN-32s, 16s and 8s from scratch under one budget, with several seeds.
-
-    Each run is written down as soon as it ends; interrupted and called again, it goes
-    on with the runs that are missing.
-
-    Args:
-        path: `pathlib.Path` of the JSON file with all runs.
-        seeds: Sequence of integers, of the networks' first weights and the shuffling.
-        epochs: Integer, for each run.
-        scenes: Integer, how many training scenes to draw.
-
-    Returns:
-        Dictionary of the runs, as it stands in the file.
-
-    Example:
-        >>> import pathlib
-        >>> compare(pathlib.Path("none.json"), seeds=(), epochs=2, scenes=1)["runs"]
-        []
-    """
-    budget = {
-        "command": "python -m fcnlib compare",
-        "data": f"pasture, {scenes} scenes of {SIZE[0]} x {SIZE[1]} pixels, flipped, "
-        "turned, zoomed and recolored at random",
-        "epochs": epochs,
-        "scored_on": "200 unseen scenes of the test split",
-    }
-    stored = json.loads(path.read_text()) if path.exists() else {}
-    if {key: stored.get(key) for key in budget} != budget:
-        stored = {**budget, "runs": []}
-    first = datasets.PASTURE_SPLITS["train"].start
-    pairs = list(zip(*pasture.draw_scenes(range(first, first + scenes)), strict=True))
-    unseen = unseen_scenes(SIZE)
-    done = {(run["network"], run["seed"]) for run in stored["runs"]}
-    for seed in seeds:
-        for network in (models.fcn32s, models.fcn16s, models.fcn8s):
-            if (network.__name__, seed) in done:
-                continue
-            print(f"{network.__name__}, seed {seed}", flush=True)
-            stored["runs"].append(_run(network, seed, pairs, epochs, unseen))
-            datasets.write_file(path, (json.dumps(stored, indent=2) + "\n").encode())
-    return stored
-
-
-def _run(network, seed, pairs, epochs, unseen):
-    """Train one network from scratch and return its scores and seconds."""
-    keras.utils.set_random_seed(seed)
-    model = network(len(pasture.CLASSES))
-    dataset = datasets.batches(pairs, SIZE, BATCH_SIZE, augment=True, seed=seed)
-    start = time.perf_counter()
-    fit(model, dataset, epochs)
-    seconds = round(time.perf_counter() - start)
-    run = {"network": network.__name__, "seed": seed, "seconds": seconds}
-    return {**run, **scores(evaluate(model, unseen), pasture.CLASSES)}
 
 
 def unseen_scenes(size=SIZE):

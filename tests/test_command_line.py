@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from fcnlib import __main__ as command_line
-from fcnlib import datasets, models, pasture, training
+from fcnlib import datasets, experiments, models, pasture, training
 
 CARD = {
     "architecture": "fcn8s",
@@ -337,7 +337,7 @@ def test_train_hands_over_the_name(monkeypatch):
 
 def test_compare_writes_into_the_folder(monkeypatch, tmp_path):
     written = []
-    monkeypatch.setattr(training, "compare", written.append)
+    monkeypatch.setattr(experiments, "compare", written.append)
     folder = tmp_path / "new" / "folder"
     assert command_line.main(["compare", "--out", str(folder)]) == 0
     assert written == [folder / "compare.json"]

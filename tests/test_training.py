@@ -1,7 +1,5 @@
 """The recipe trains, the loss ignores void, scores are those of one matrix."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -135,14 +133,11 @@ def test_training_to_ship_refuses_an_unknown_name():
         training.train_pretrained("pasture-fcn4s")
 
 
-def test_comparison_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "PASTURE_SPLITS", {"train": range(9), "test": [0]})
-    monkeypatch.setattr(training, "SIZE", (32, 32))
-    path = tmp_path / "compare.json"
-    first = training.compare(path, seeds=(0,), epochs=1, scenes=2)
-    again = training.compare(path, seeds=(0, 1), epochs=1, scenes=2)
-    assert json.loads(path.read_text()) == again
-    assert again["runs"][:3] == first["runs"]
-    assert [(run["network"], run["seed"]) for run in again["runs"]] == [
-        (network, seed) for seed in (0, 1) for network in ("fcn32s", "fcn16s", "fcn8s")
-    ]
+def test_validation_is_scored_after_each_epoch_as_by_our_own_matrix():
+    model = models.fcn8s(num_classes=5)
+    scenes = datasets.pasture_batches(range(4), [(32, 32)], 2)
+    unseen = datasets.pasture_batches(range(4, 7), [(32, 32)], 2)
+    fitted = training.fit(model, scenes, epochs=2, validation=unseen, verbose=0)
+    assert set(fitted.history) == {"loss", "mean_iou", "val_loss", "val_mean_iou"}
+    expected = metrics.mean_iou(training.evaluate(model, unseen))
+    assert fitted.history["val_mean_iou"][-1] == pytest.approx(expected, abs=1e-3)

@@ -1,0 +1,170 @@
+"""Run the experiments whose results the lessons show: several seeds, one budget."""
+
+import json
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fcnlib import datasets, models, pasture, training
+
+SEEDS = (0, 1, 2)
+EPOCHS = 7
+SCENES = 1_500
+
+
+def compare(path, seeds=SEEDS, epochs=EPOCHS, scenes=SCENES):
+    """Train networks from scratch under one budget, with several seeds.
+
+    `RUNS` names what is compared: the three networks, and FCN-8s trained in other
+    ways. Each run is written down as soon as it ends; interrupted and called again, the
+    comparison goes on with the runs that are missing.
+
+    Args:
+        path: `pathlib.Path` of the JSON file with all runs.
+        seeds: Sequence of integers, of the networks' first weights and the shuffling.
+        epochs: Integer, for each run.
+        scenes: Integer, how many training scenes to draw.
+
+    Returns:
+        Dictionary of the runs, as it stands in the file.
+
+    Example:
+        >>> import pathlib
+        >>> compare(pathlib.Path("none.json"), seeds=(), epochs=2, scenes=1)["runs"]
+        []
+    """
+    height, width = training.SIZE
+    budget = {
+        "command": "python -m fcnlib compare",
+        "data": f"pasture, {scenes} scenes of {height} x {width} pixels, flipped, "
+        "turned, zoomed and recolored at random",
+        "epochs": epochs,
+        "scored_on": "200 unseen scenes of the test split",
+    }
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    if {key: stored.get(key) for key in budget} != budget:
+        stored = {**budget, "runs": []}
+    first = datasets.PASTURE_SPLITS["train"].start
+    pairs = list(zip(*pasture.draw_scenes(range(first, first + scenes)), strict=True))
+    unseen = training.unseen_scenes(training.SIZE)
+    done = {(run["network"], run["seed"]) for run in stored["runs"]}
+    planned = [(name, seed) for name in RUNS for seed in seeds]
+    for number, (name, seed) in enumerate(planned, start=1):
+        if (name, seed) in done:
+            continue
+        print(f"run {number} of {len(planned)}: {name}, seed {seed}", flush=True)
+        stored["runs"].append(_run(name, seed, pairs, epochs, unseen))
+        datasets.write_file(path, (json.dumps(stored, indent=2) + "\n").encode())
+    return stored
+
+
+def class_weights(labels, num_classes):
+    """Return the weight that gives each class the same say, by median frequency.
+
+    Eigen and Fergus, "Predicting Depth, Surface Normals and Semantic Labels with a
+    Common Multi-Scale Convolutional Architecture", ICCV 2015, section 6.3.2.
+
+    Args:
+        labels: Array of any shape, uint8, 255 for void.
+        num_classes: Integer C.
+
+    Returns:
+        (C,) float64: the median of the classes' frequencies over the frequency of each;
+        0 for a class that is absent.
+
+    Example:
+        >>> import numpy as np
+        >>> class_weights(np.array([0, 0, 0, 0, 1, 1, 2, 255], "uint8"), 3).tolist()
+        [0.5, 1.0, 2.0]
+    """
+    counts = np.bincount(np.ravel(labels), minlength=256)[:num_classes]
+    present = counts[counts > 0]
+    with np.errstate(divide="ignore"):
+        return np.where(counts > 0, np.median(present) / counts, 0)
+
+
+def weigh_pixels(dataset, weights):
+    """Give each pixel the weight of its class in the loss; void weighs nothing.
+
+    Args:
+        dataset: `tf.data.Dataset` of images, (N, H, W, 3), and labels, (N, H, W) uint8.
+        weights: (C,) floats.
+
+    Returns:
+        `tf.data.Dataset` of images, labels and weights, (N, H, W) float32.
+
+    Example:
+        >>> from fcnlib import datasets
+        >>> scenes = datasets.pasture_batches(range(2), [(32, 32)], batch_size=2)
+        >>> images, labels, weights = next(iter(weigh_pixels(scenes, [1, 1, 1, 5, 1])))
+        >>> bool((weights.numpy()[labels.numpy() == 3] == 5).all())
+        True
+    """
+    table = np.zeros(256, "float32")
+    table[: len(weights)] = weights
+    return dataset.map(
+        lambda images, labels: (
+            images,
+            labels,
+            tf.gather(table, tf.cast(labels, "int32")),
+        )
+    )
+
+
+def _run(name, seed, pairs, epochs, unseen):
+    """Train one network and return its scores and seconds."""
+    keras.utils.set_random_seed(seed)
+    dataset = datasets.batches(
+        pairs, training.SIZE, training.BATCH_SIZE, augment=True, seed=seed
+    )
+    start = time.perf_counter()
+    model = RUNS[name](dataset, pairs, epochs)
+    seconds = round(time.perf_counter() - start)
+    confusion = training.evaluate(model, unseen)
+    run = {"network": name, "seed": seed, "seconds": seconds}
+    return {**run, **training.scores(confusion, pasture.CLASSES)}
+
+
+def _at_once(network, **options):
+    """Return the training of one network with all its layers from the start."""
+
+    def train(dataset, pairs, epochs):
+        model = network(len(pasture.CLASSES), **options)
+        training.fit(model, dataset, epochs)
+        return model
+
+    return train
+
+
+def _staged(dataset, pairs, epochs):
+    """Train FCN-32s, from its weights FCN-16s, and from those FCN-8s."""
+    stages = [models.fcn32s, models.fcn16s, models.fcn8s]
+    shares = [len(part) for part in np.array_split(np.arange(epochs), len(stages))]
+    model = None
+    for network, share in zip(stages, shares, strict=True):
+        before, model = model, network(len(pasture.CLASSES))
+        if before is not None:
+            models.copy_weights(before, model)
+        training.fit(model, dataset, share)
+    return model
+
+
+def _weighted(dataset, pairs, epochs):
+    """Train FCN-8s with a loss in which rare classes weigh more."""
+    model = models.fcn8s(len(pasture.CLASSES))
+    labels = np.stack([labels for _, labels in pairs])
+    weights = class_weights(labels, len(pasture.CLASSES))
+    training.fit(model, weigh_pixels(dataset, weights), epochs)
+    return model
+
+
+RUNS = {
+    "fcn32s": _at_once(models.fcn32s),
+    "fcn16s": _at_once(models.fcn16s),
+    "fcn8s": _at_once(models.fcn8s),
+    "fcn8s staged": _staged,
+    "fcn8s scaled skips": _at_once(models.fcn8s, skip_scales=(0.01, 0.0001)),
+    "fcn8s weighted classes": _weighted,
+}

@@ -1,0 +1,105 @@
+"""The experiments go on where they stopped, and their parts do what they say."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fcnlib import datasets, experiments, models, training
+
+THREE = ("fcn32s", "fcn8s staged", "fcn8s weighted classes")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A comparison of three kinds of training on two tiny scenes."""
+    monkeypatch.setattr(datasets, "PASTURE_SPLITS", {"train": range(9), "test": [0]})
+    monkeypatch.setattr(training, "SIZE", (32, 32))
+    runs = {name: experiments.RUNS[name] for name in THREE}
+    monkeypatch.setattr(experiments, "RUNS", runs)
+
+
+def test_comparison_goes_on_where_it_stopped(tmp_path, small, monkeypatch):
+    path = tmp_path / "compare.json"
+    finished, run = [], experiments._run
+
+    def interrupted(*arguments):
+        if len(finished) == 2:
+            raise KeyboardInterrupt
+        finished.append(run(*arguments))
+        return finished[-1]
+
+    monkeypatch.setattr(experiments, "_run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.compare(path, seeds=(0,), epochs=3, scenes=2)
+    assert json.loads(path.read_text())["runs"] == finished  # what had ended is kept
+    monkeypatch.setattr(experiments, "_run", run)
+    whole = experiments.compare(path, seeds=(0,), epochs=3, scenes=2)
+    assert whole["runs"][:2] == finished
+    assert json.loads(path.read_text()) == whole
+    assert [run["network"] for run in whole["runs"]] == list(THREE)
+
+
+def test_another_budget_starts_anew(tmp_path, small):
+    path = tmp_path / "compare.json"
+    path.write_text(json.dumps({"epochs": 1, "runs": ["old"]}))
+    assert experiments.compare(path, seeds=(), epochs=2, scenes=2)["runs"] == []
+
+
+def test_stages_share_the_budget(monkeypatch):
+    stages = []
+
+    def watched(model, dataset, epochs):
+        if stages:
+            np.testing.assert_array_equal(
+                model.get_layer("fc6").kernel, stages[-1][0].get_layer("fc6").kernel
+            )
+        model.get_layer("fc6").kernel.assign_add(
+            np.ones(model.get_layer("fc6").kernel.shape)
+        )
+        stages.append((model, epochs))
+
+    monkeypatch.setattr(training, "fit", watched)
+    assert experiments.RUNS["fcn8s staged"](None, None, 7).name == "fcn8s"
+    names = [(model.name, epochs) for model, epochs in stages]
+    assert names == [("fcn32s", 3), ("fcn16s", 2), ("fcn8s", 2)]
+
+
+def test_scaled_skips_are_those_of_the_paper(monkeypatch):
+    monkeypatch.setattr(training, "fit", lambda *_: None)
+    model = experiments.RUNS["fcn8s scaled skips"](None, None, 1)
+    scales = [model.get_layer(f"scale_{pool}").scale for pool in ("pool4", "pool3")]
+    assert scales == [0.01, 0.0001]
+
+
+def test_class_weights_are_medians_over_frequencies():
+    labels = np.repeat([0, 1, 2, 255], [80, 10, 20, 40]).astype("uint8")
+    np.testing.assert_allclose(experiments.class_weights(labels, 4), [0.25, 2, 1, 0])
+
+
+def test_weighted_pixels_count_by_their_weight_in_the_loss():
+    labels = np.array([[[0, 1], [1, 255]]], "uint8")
+    logits = np.random.default_rng(0).normal(size=(1, 2, 2, 2)).astype("float32")
+    dataset = tf.data.Dataset.from_tensors((logits, labels))
+    _, _, weights = next(iter(experiments.weigh_pixels(dataset, [1, 3])))
+    np.testing.assert_array_equal(weights, [[[1, 3], [3, 0]]])
+    each = keras.losses.sparse_categorical_crossentropy(
+        np.array([0, 1, 1]), logits.reshape(4, 2)[:3], from_logits=True
+    )
+    by_hand = np.dot([1, 3, 3], each) / 3  # a mean over the three valid pixels
+    loss = training.void_loss()(labels, logits, sample_weight=weights)
+    assert float(loss) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_shared_layers_are_copied_and_others_left():
+    source, target = models.fcn32s(5), models.fcn16s(2)
+    own = target.get_layer("score_fr").get_weights()
+    copied = models.copy_weights(source, target)
+    assert "fc7" in copied and "fc7_norm" in copied
+    assert not {"score_fr", "score_pool4", "upscore16"} & set(copied)
+    np.testing.assert_array_equal(
+        source.get_layer("fc7").kernel, target.get_layer("fc7").kernel
+    )
+    np.testing.assert_array_equal(own[0], target.get_layer("score_fr").kernel)

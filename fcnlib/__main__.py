@@ -121,7 +121,8 @@ def compare(options):
     from fcnlib import experiments
 
     options.out.mkdir(parents=True, exist_ok=True)
-    experiments.compare(options.out / "compare.json")
+    stored = experiments.compare(options.out / "compare.json")
+    print(experiments.summarize(stored))
 
 
 def evaluate(options):

@@ -1,6 +1,7 @@
 """Run the experiments whose results the lessons show: several seeds, one budget."""
 
 import json
+import statistics
 import time
 
 import keras
@@ -58,6 +59,41 @@ def compare(path, seeds=SEEDS, epochs=EPOCHS, scenes=SCENES):
         stored["runs"].append(_run(name, seed, pairs, epochs, unseen))
         datasets.write_file(path, (json.dumps(stored, indent=2) + "\n").encode())
     return stored
+
+
+def summarize(stored):
+    """Return the table of a comparison: mean and spread over the seeds.
+
+    Args:
+        stored: Dictionary of the runs, as `compare` returns it.
+
+    Returns:
+        String, a table in Markdown: for each way of training the IoU of each class and
+        the mean IoU, and in brackets their sample standard deviations.
+
+    Example:
+        >>> run = {"network": "fcn8s", "iou": {"horse": 0.5}, "mean_iou": 0.5}
+        >>> print(summarize({"runs": [run, {**run, "iou": {"horse": 0.6}}]}))
+        | trained | horse | mean IoU |
+        | --- | --- | --- |
+        | fcn8s | 0.550 (0.071) | 0.500 (0.000) |
+    """
+    by_name = {}
+    for run in stored["runs"]:
+        scores = {**run["iou"], "mean IoU": run["mean_iou"]}
+        by_name.setdefault(run["network"], []).append(scores)
+    columns = list(next(iter(by_name.values()))[0])
+    rows = [["trained", *columns], ["---"] * (1 + len(columns))]
+    for name, runs in by_name.items():
+        rows.append([name, *(_mean_and_spread(runs, column) for column in columns)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _mean_and_spread(runs, column):
+    """Return the mean of a column and its sample standard deviation as text."""
+    values = [run[column] for run in runs]
+    spread = f"{statistics.stdev(values):.3f}" if len(values) > 1 else "one seed"
+    return f"{statistics.mean(values):.3f} ({spread})"
 
 
 def class_weights(labels, num_classes):

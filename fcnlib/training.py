@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from fcnlib import datasets, metrics, models, pasture
+from fcnlib.examination import examine  # noqa: F401, found here by those who train
 
 LEARNING_RATE = 2e-3
 SIZE = (128, 128)

@@ -335,10 +335,17 @@ def test_train_hands_over_the_name(monkeypatch):
     assert trained == ["pasture-fcn16s"]
 
 
-def test_compare_writes_into_the_folder(monkeypatch, tmp_path):
+def test_compare_writes_into_the_folder(monkeypatch, tmp_path, capsys):
     written = []
-    monkeypatch.setattr(experiments, "compare", written.append)
+    run = {"network": "fcn8s", "iou": {"horse": 0.5}, "mean_iou": 0.25}
+
+    def compare(path):
+        written.append(path)
+        return {"runs": [run]}
+
+    monkeypatch.setattr(experiments, "compare", compare)
     folder = tmp_path / "new" / "folder"
     assert command_line.main(["compare", "--out", str(folder)]) == 0
     assert written == [folder / "compare.json"]
+    assert "| fcn8s | 0.500 (one seed) | 0.250 (one seed) |" in capsys.readouterr().out
     assert folder.is_dir()  # before hours of training, not after

@@ -106,3 +106,20 @@ def test_the_stored_comparison_holds_what_the_course_promises(comparison):
 def test_the_page_shows_the_stored_comparison_to_the_digit(comparison):
     page = (RESULTS / "README.md").read_text(encoding="utf-8")
     assert experiments.summarize(comparison) in page
+
+
+def test_what_the_page_says_of_the_comparison(comparison):
+    def column(name, score):
+        return [run[score] for run in comparison["runs"] if run["network"] == name]
+
+    def fence(name):
+        return mean(iou["fence"] for iou in column(name, "iou"))
+
+    three = [column(name, "mean_iou") for name in ("fcn32s", "fcn16s", "fcn8s")]
+    assert max(three[0]) < min(three[1]) and max(three[1]) < min(three[2])
+    assert max(column("fcn8s staged", "mean_iou")) < min(three[2])
+    assert mean(column("fcn8s scaled skips", "mean_iou")) < mean(three[0]) + 0.02
+    weighted, plain = "fcn8s weighted classes", "fcn8s"
+    assert min(column(weighted, "mean_accuracy")) > max(column(plain, "mean_accuracy"))
+    assert fence(weighted) < fence(plain) - 0.05
+    assert max(column(weighted, "mean_iou")) < min(three[2])

@@ -145,9 +145,18 @@ def evaluate(options):
 
 
 def download(options):
-    """Fetch a data set."""
-    _check_dataset(options.dataset)
-    print("Nothing to download: pasture scenes are drawn when they are needed.")
+    """Fetch a data set, every file checked against its SHA-256."""
+    if options.dataset == "pasture":
+        print("Nothing to download: pasture scenes are drawn when they are needed.")
+        return
+    if options.dataset != "horses":
+        raise ValueError(
+            f"data set {options.dataset} is unknown; expected horses or pasture"
+        )
+    _import_tensorflow()
+    from fcnlib import datasets, download
+
+    download.fetch_horses(options.to or datasets.data_folder())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -194,7 +203,14 @@ def _parser():
     added.add_argument("--data", metavar="DATASET", required=True)
     added.add_argument("--split", metavar="SPLIT", required=True)
     added.add_argument("--size", metavar="HEIGHTxWIDTH", default="128x128")
-    add(download).add_argument("dataset", metavar="DATASET")
+    added = add(download)
+    added.add_argument("dataset", metavar="DATASET")
+    added.add_argument(
+        "--to",
+        metavar="FOLDER",
+        type=pathlib.Path,
+        help="by default the folder that FCNLIB_DATA names, or data/",
+    )
     return parser
 
 

@@ -1,5 +1,7 @@
 """Read, write, pad, augment and batch pairs of an image and its label map."""
 
+import csv
+import hashlib
 import io
 import itertools
 import math
@@ -22,6 +24,10 @@ PASTURE_SPLITS = {
     "val": range(1_000, 1_200),
     "test": range(0, 200),
 }
+
+# Fixed by this course: the authors of the photographs gave no splits.
+HORSE_SPLITS = ("train", "val", "test")
+_HORSE_LIST = "data/weizmann_horses.csv"
 
 _PICTURE_SUFFIXES = (
     *(".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm"),
@@ -183,6 +189,109 @@ def folder_pairs(images_folder, labels_folder):
                 "add the image or remove the label map"
             )
     return [(images[stem], labels[stem]) for stem in sorted(images)]
+
+
+def data_folder():
+    """Return the folder where downloaded data sets are looked for.
+
+    The environment variable `FCNLIB_DATA` names it. Without that it is `data/` of the
+    checkout, and where fcnlib was installed without a checkout, `data/` of the current
+    folder.
+
+    Returns:
+        Absolute path; the folder may not exist.
+
+    Example:
+        >>> data_folder().is_absolute()
+        True
+    """
+    checkout = pathlib.Path(__file__).parents[1]
+    folder = checkout if (checkout / _HORSE_LIST).is_file() else pathlib.Path()
+    return pathlib.Path(os.environ.get("FCNLIB_DATA") or folder / "data").absolute()
+
+
+def horse_files(split):
+    """List the files of a split of the Weizmann horses with their SHA-256.
+
+    Args:
+        split: "train", "val" or "test".
+
+    Returns:
+        Dictionary from path to SHA-256, each photograph followed by its mask. The
+        paths start in the folder of `load_horses`.
+
+    Raises:
+        ValueError: If there is no such split.
+
+    Example:
+        >>> for path in list(horse_files("train"))[:2]:
+        ...     print(path)
+        weizmann_horse_db/rgb/horse002.jpg
+        weizmann_horse_db/figure_ground/horse002.jpg
+    """
+    if split not in HORSE_SPLITS:
+        expected = ", ".join(HORSE_SPLITS)
+        raise ValueError(f"split {split} is unknown; expected {expected}")
+    package = pathlib.Path(__file__).parent
+    # In a checkout the list lies beside the package, in an installed one inside it.
+    lists = [folder / _HORSE_LIST for folder in (package.parent, package)]
+    path = next(path for path in lists if path.is_file())
+    with open(path, encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == split]
+    return {
+        f"weizmann_horse_db/{kind}/{row['name']}.jpg": row[f"{kind}_sha256"]
+        for row in rows
+        for kind in ("rgb", "figure_ground")
+    }
+
+
+def load_horses(split, folder=None):
+    """Load one split of the Weizmann horses, photographs with masks of one horse each.
+
+    Every file is checked against its SHA-256. Most masks are smaller than their
+    photographs, a few are larger, and all have the same shape: each photograph is
+    brought to the size of its mask, by averaging where it shrinks. The masks are JPEG
+    files, with values near 0 and near 255: horse is 128 and more.
+
+    Args:
+        split: "train", "val" or "test".
+        folder: String or path of the folder that holds `weizmann_horse_db`; by default
+            that of `data_folder`.
+
+    Returns:
+        List of (image, labels), (H, W, 3) uint8, RGB, and (H, W) uint8, 0 for
+        background and 1 for horse, in the order of `horse_files`.
+
+    Raises:
+        FileNotFoundError: If the folder lacks files of the split.
+        ValueError: If there is no such split, or if a file is not the listed one.
+
+    Example:
+        >>> pairs = load_horses("val")  # doctest: +SKIP
+        >>> len(pairs)  # doctest: +SKIP
+        50
+    """
+    folder = data_folder() if folder is None else pathlib.Path(folder)
+    files = horse_files(split)
+    missing = [name for name in files if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(_missing_horses(folder, split, missing))
+    contents = {name: (folder / name).read_bytes() for name in files}
+    damaged = [
+        name
+        for name, content in contents.items()
+        if hashlib.sha256(content).hexdigest() != files[name]
+    ]
+    if damaged:
+        raise ValueError(
+            f"{folder / damaged[0]} is damaged or another file, as its SHA-256 shows "
+            f"({len(damaged)} such of {len(files)}); {_horses_advice(folder)}"
+        )
+    contents = [np.frombuffer(content, "uint8") for content in contents.values()]
+    return [
+        _decode_horse(photograph, mask)
+        for photograph, mask in zip(contents[::2], contents[1::2], strict=True)
+    ]
 
 
 def write_png(path, picture):
@@ -367,6 +476,40 @@ def _call_numpy(function, arguments, shape):
     images.set_shape((*shape, 3))
     labels.set_shape(shape)
     return images, labels
+
+
+def _missing_horses(folder, split, missing):
+    """Say which horses a folder lacks, and what to do."""
+    complete = [
+        each
+        for each in HORSE_SPLITS
+        if all((folder / name).is_file() for name in horse_files(each))
+    ]
+    total = len(horse_files(split))
+    if len(missing) < total:
+        state = f"lacks {len(missing)} of {total} files of {split}, first {missing[0]}"
+    elif complete:
+        state = f"holds the horses of {' and '.join(complete)}, but none of {split}"
+    else:
+        state = f"holds no horses of {split}"
+    return f"{folder} {state}; {_horses_advice(folder)}"
+
+
+def _horses_advice(folder):
+    """Say how the horses get into a folder."""
+    return (
+        f'run: python -m fcnlib download horses --to "{folder}", or put the folders '
+        f"rgb and figure_ground into {folder / 'weizmann_horse_db'} by hand"
+    )
+
+
+def _decode_horse(photograph, mask):
+    """Return a photograph at the size of its mask, and the mask as labels."""
+    labels = cv2.imdecode(mask, cv2.IMREAD_GRAYSCALE) >= 128
+    image = cv2.cvtColor(cv2.imdecode(photograph, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    size = labels.shape[::-1]  # OpenCV wants the width first
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return image, labels.astype("uint8")
 
 
 def _read_bytes(path):

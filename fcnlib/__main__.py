@@ -110,9 +110,9 @@ def segment(options):
 def train(options):
     """Train one of the networks whose weights are shipped."""
     _import_tensorflow()
-    from fcnlib import training
+    from fcnlib import recipes
 
-    training.train_pretrained(options.name)
+    recipes.train_pretrained(options.name)
 
 
 def compare(options):

@@ -16,7 +16,7 @@ import tensorflow as tf
 from fcnlib import layers, vgg16
 
 # VGG16's five blocks of convolutions, then fc6 and fc7. The course size is narrower, so
-# that a laptop trains it from scratch in minutes.
+# that a laptop trains it from scratch in minutes; "wide" takes hours, for photographs.
 SIZES = {
     "course": {
         "convolutions": (2, 2, 3, 3, 3),
@@ -24,6 +24,14 @@ SIZES = {
         "fc6_kernel": 3,
         "fc_width": 128,
         "dropout": 0.0,
+        "normalize": True,
+    },
+    "wide": {
+        "convolutions": (2, 2, 3, 3, 3),
+        "widths": (24, 48, 96, 256, 256),
+        "fc6_kernel": 3,
+        "fc_width": 256,
+        "dropout": 0.2,
         "normalize": True,
     },
     "vgg16": {
@@ -64,7 +72,7 @@ def fcn32s(num_classes, size="course"):
 
     Args:
         num_classes: Integer from 2 to 255, the number of classes without void.
-        size: "course" or "vgg16".
+        size: "course", "wide" or "vgg16".
 
     Returns:
         Keras model from images (N, H, W, 3) to logits (N, H, W, C) float32.
@@ -91,7 +99,7 @@ def fcn16s(num_classes, size="course"):
 
     Args:
         num_classes: Integer from 2 to 255, the number of classes without void.
-        size: "course" or "vgg16".
+        size: "course", "wide" or "vgg16".
 
     Returns:
         Keras model from images (N, H, W, 3) to logits (N, H, W, C) float32.
@@ -121,7 +129,7 @@ def fcn8s(num_classes, size="course", skip_scales=(1, 1)):
 
     Args:
         num_classes: Integer from 2 to 255, the number of classes without void.
-        size: "course" or "vgg16".
+        size: "course", "wide" or "vgg16".
         skip_scales: Two numbers, the fixed factors of pool4 and of pool3.
 
     Returns:
@@ -153,7 +161,7 @@ def vgg_pools(images, size="course"):
 
     Args:
         images: Tensor or Keras input of shape (N, H, W, 3), RGB from 0 to 255.
-        size: "course" or "vgg16".
+        size: "course", "wide" or "vgg16".
 
     Returns:
         pool3, pool4 and pool5, at an 8th, a 16th and a 32nd of the height and width,
@@ -328,6 +336,9 @@ def check_name(name):
 def save_pretrained(model, card):
     """Write the weights of a trained network and its card among the shipped ones.
 
+    The weights are stored in half precision; `load_pretrained` reads them into single
+    precision again.
+
     Args:
         model: Keras model of the architecture that the card names.
         card: Dictionary, all of the card but the SHA-256 of the weights.
@@ -344,7 +355,12 @@ def save_pretrained(model, card):
         >>> card = models.read_card("pasture-fcn8s")
         >>> models.save_pretrained(model, card)["sha256"]  # doctest: +SKIP
     """
-    bare = _build(card)  # without the optimizer, which the file would hold as well
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float16")  # half the size on disk
+    try:
+        bare = _build(card)  # without the optimizer, which the file would hold as well
+    finally:
+        keras.config.set_dtype_policy(policy)
     bare.set_weights(model.get_weights())
     WEIGHTS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=WEIGHTS) as folder:
@@ -501,7 +517,7 @@ def _input(num_classes, size):
 
 def _colors(images, size):
     """Prepare RGB from 0 to 255 as the convolutions of that size expect it."""
-    if size == "course":
+    if SIZES[size]["normalize"]:
         return keras.layers.Rescaling(1 / 127.5, offset=-1, name="colors")(images)
     means = [-103.939, -116.779, -123.68]  # of ImageNet, in the order BGR
     bgr = keras.ops.flip(images, axis=-1)

@@ -1,23 +1,14 @@
 """Train and evaluate networks: one recipe for the lessons and the command line."""
 
-import os
-import platform
-import time
-
 import keras
 import numpy as np
 
-from fcnlib import datasets, metrics, models, pasture
+from fcnlib import datasets, metrics, models
 from fcnlib.examination import examine  # noqa: F401, found here by those who train
 
 LEARNING_RATE = 2e-3
 SIZE = (128, 128)
 BATCH_SIZE = 16
-
-# The shipped networks see scenes of many sizes; the largest is the one they work at.
-SHIPPED_SIZES = [SIZE, (240, 320), (96, 128), SIZE, (160, 160)]
-SHIPPED_SEEDS = range(20_000, 28_000)
-SHIPPED_EPOCHS = 4
 
 
 def fit(
@@ -184,55 +175,3 @@ def unseen_scenes(size=SIZE):
     """
     seeds = datasets.PASTURE_SPLITS["test"]
     return datasets.pasture_batches(seeds, [size], BATCH_SIZE).cache()
-
-
-def train_pretrained(name):
-    """Train one of the networks that ship, and write its weights and its card.
-
-    A training that was interrupted goes on from its last whole epoch.
-
-    Args:
-        name: One of `models.PRETRAINED`.
-
-    Returns:
-        Dictionary, the card.
-
-    Raises:
-        ValueError: If no network has that name.
-
-    Example:
-        >>> train_pretrained("pasture-fcn64s")
-        Traceback (most recent call last):
-        ValueError: expected one of pasture-fcn32s, ... but got 'pasture-fcn64s': ...
-    """
-    models.check_name(name)
-    keras.utils.set_random_seed(0)
-    architecture = name.removeprefix("pasture-")
-    model = getattr(models, architecture)(len(pasture.CLASSES))
-    dataset = datasets.pasture_batches(SHIPPED_SEEDS, SHIPPED_SIZES, BATCH_SIZE).cache()
-    backup = keras.callbacks.BackupAndRestore(f"data/training/{name}")
-    start = time.perf_counter()
-    fit(model, dataset, SHIPPED_EPOCHS, callbacks=[backup])
-    minutes = (time.perf_counter() - start) / 60
-    card = {
-        "name": name,
-        "architecture": architecture,
-        "size": "course",
-        "num_classes": len(pasture.CLASSES),
-        "classes": list(pasture.CLASSES),
-        "working_size": max(SHIPPED_SIZES),
-        "command": f"python -m fcnlib train {name}",
-        "data": f"pasture, {len(SHIPPED_SEEDS)} scenes of the sizes "
-        + ", ".join(f"{height} x {width}" for height, width in SHIPPED_SIZES),
-        "seeds": [SHIPPED_SEEDS[0], SHIPPED_SEEDS[-1]],
-        "epochs": SHIPPED_EPOCHS,
-        "minutes": round(minutes, 1),
-        "machine": f"{os.cpu_count()} {platform.machine()} cores",
-        "scores": {
-            f"{height} x {width}": scores(
-                evaluate(model, unseen_scenes((height, width))), pasture.CLASSES
-            )
-            for height, width in (SIZE, max(SHIPPED_SIZES))
-        },
-    }
-    return models.save_pretrained(model, card)

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from fcnlib import __main__ as command_line
-from fcnlib import datasets, experiments, models, pasture, training
+from fcnlib import datasets, experiments, models, pasture, recipes, training
 
 CARD = {
     "architecture": "fcn8s",
@@ -330,7 +330,7 @@ def test_evaluate_refuses_what_it_does_not_know(shipped, capsys, arguments, expe
 
 def test_train_hands_over_the_name(monkeypatch):
     trained = []
-    monkeypatch.setattr(training, "train_pretrained", trained.append)
+    monkeypatch.setattr(recipes, "train_pretrained", trained.append)
     assert command_line.main(["train", "pasture-fcn16s"]) == 0
     assert trained == ["pasture-fcn16s"]
 

@@ -81,58 +81,6 @@ def test_a_dataset_without_a_length_is_refused(dataset):
         training.fit(models.fcn8s(num_classes=5), scenes, epochs=1)
 
 
-def test_training_to_ship_writes_weights_that_load(tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(training, "SHIPPED_SEEDS", range(20_000, 20_004))
-    monkeypatch.setattr(training, "SHIPPED_SIZES", [(32, 32), (32, 48)])
-    monkeypatch.setattr(training, "SHIPPED_EPOCHS", 1)
-    monkeypatch.setattr(datasets, "PASTURE_SPLITS", {"test": range(2)})
-    monkeypatch.chdir(tmp_path)
-    card = training.train_pretrained("pasture-fcn16s")
-    assert sorted(path.name for path in tmp_path.glob("pasture*")) == [
-        "pasture-fcn16s.json",
-        "pasture-fcn16s.weights.h5",
-    ]
-    assert models.read_card("pasture-fcn16s")["sha256"] == card["sha256"]
-    assert card["working_size"] == (32, 48)
-    confusion = training.evaluate(
-        models.load_pretrained("pasture-fcn16s"), training.unseen_scenes((32, 48))
-    )
-    assert training.scores(confusion, pasture.CLASSES) == card["scores"]["32 x 48"]
-
-
-def test_training_to_ship_goes_on_from_the_last_whole_epoch(tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(training, "SHIPPED_SEEDS", range(20_000, 20_004))
-    monkeypatch.setattr(training, "SHIPPED_SIZES", [(32, 32)])
-    monkeypatch.setattr(training, "SHIPPED_EPOCHS", 2)
-    monkeypatch.setattr(datasets, "PASTURE_SPLITS", {"test": range(2)})
-    monkeypatch.chdir(tmp_path)
-    begun, fit = [], training.fit
-
-    def interrupt(epoch, logs):
-        begun.append(epoch)
-        if begun == [0, 1]:
-            raise KeyboardInterrupt
-
-    def watched(model, dataset, epochs, callbacks):
-        watch = keras.callbacks.LambdaCallback(on_epoch_begin=interrupt)
-        return fit(model, dataset, epochs, callbacks=[*callbacks, watch], verbose=0)
-
-    monkeypatch.setattr(training, "fit", watched)
-    with pytest.raises(KeyboardInterrupt):
-        training.train_pretrained("pasture-fcn8s")
-    assert not list(tmp_path.glob("pasture*"))
-    training.train_pretrained("pasture-fcn8s")
-    assert begun == [0, 1, 1]
-    assert len(list(tmp_path.glob("pasture*"))) == 2
-
-
-def test_training_to_ship_refuses_an_unknown_name():
-    with pytest.raises(ValueError, match="pasture-fcn8s"):
-        training.train_pretrained("pasture-fcn4s")
-
-
 def test_validation_is_scored_after_each_epoch_as_by_our_own_matrix():
     model = models.fcn8s(num_classes=5)
     scenes = datasets.pasture_batches(range(4), [(32, 32)], 2)

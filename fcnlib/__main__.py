@@ -78,7 +78,8 @@ def results(options):
     _import_tensorflow()
     from fcnlib import models
 
-    networks = {name: models.load_pretrained(name) for name in models.PRETRAINED}
+    names = [name for name in models.PRETRAINED if name.startswith("pasture")]
+    networks = {name: models.load_pretrained(name) for name in names}
     options.out.mkdir(parents=True, exist_ok=True)
     _write_pictures(options.out, networks)
     _write_json(options.out / "scores.json", _score_networks(networks))
@@ -126,22 +127,20 @@ def compare(options):
 
 
 def evaluate(options):
-    """Score one of the shipped networks on a split of a data set."""
-    size = _size(options.size)
-    _check_dataset(options.data)
+    """Score one of the shipped networks on a split of a data set or on a folder."""
+    count = _choose_data(options)
     _import_tensorflow()
-    from fcnlib import datasets, models, training
+    from fcnlib import models, training
 
-    seeds = _split_seeds(options.split)
-    network = models.load_pretrained(options.name)
-    scenes = datasets.pasture_batches(seeds, [size], training.BATCH_SIZE)
-    print(
-        f"{options.name} on {options.data} {options.split}: "
-        f"{len(seeds)} scenes of {size[0]} x {size[1]}",
-        flush=True,
+    card = models.read_card(options.name)
+    confusion, classes, about = count(
+        options, models.load_pretrained(options.name), card
     )
-    confusion = training.evaluate(network, scenes)
-    _print_scores(confusion, models.read_card(options.name)["classes"])
+    print(f"{options.name} on {about}", flush=True)
+    _print_scores(confusion, classes)
+    if options.json:
+        scores = training.scores(confusion, classes)
+        _write_json(options.json, {"network": options.name, "data": about, **scores})
 
 
 def download(options):
@@ -200,9 +199,18 @@ def _parser():
     added.add_argument("--out", metavar="FOLDER", type=pathlib.Path, default="results")
     added = add(evaluate)
     added.add_argument("name", metavar="NAME")
-    added.add_argument("--data", metavar="DATASET", required=True)
-    added.add_argument("--split", metavar="SPLIT", required=True)
-    added.add_argument("--size", metavar="HEIGHTxWIDTH", default="128x128")
+    added.add_argument(
+        "--data", metavar="DATASET", required=True, help="pasture, horses or folder"
+    )
+    added.add_argument("--split", metavar="SPLIT", help="train, val or test")
+    added.add_argument(
+        "--size", metavar="HEIGHTxWIDTH", default="128x128", help="of pasture scenes"
+    )
+    added.add_argument("--images", metavar="FOLDER", help="of --data folder")
+    added.add_argument("--labels", metavar="FOLDER", help="of --data folder")
+    added.add_argument(
+        "--json", metavar="FILE", type=pathlib.Path, help="write the scores there too"
+    )
     added = add(download)
     added.add_argument("dataset", metavar="DATASET")
     added.add_argument(
@@ -278,7 +286,9 @@ def _weights_state(name):
 
 def _data_state():
     """Say where downloaded data is looked for."""
-    folder = pathlib.Path(os.environ.get("FCNLIB_DATA", "data")).absolute()
+    from fcnlib import datasets
+
+    folder = datasets.data_folder()
     state = "" if folder.is_dir() else ", not there; the pasture scenes need none"
     return f"{folder}{state}"
 
@@ -421,10 +431,62 @@ def _size(text):
     return int(height), int(width)
 
 
-def _check_dataset(name):
-    """Raise an error if a data set is unknown."""
-    if name != "pasture":
-        raise ValueError(f"data set {name} is unknown; expected pasture")
+def _choose_data(options):
+    """Return the function that scores a network on the data that the options name."""
+    known = {
+        "pasture": _count_pastures,
+        "horses": _count_horses,
+        "folder": _count_folder,
+    }
+    if options.data not in known:
+        raise ValueError(
+            f"data set {options.data} is unknown; expected {', '.join(known)}"
+        )
+    needed = ("images", "labels") if options.data == "folder" else ("split",)
+    for name in needed:
+        if getattr(options, name) is None:
+            raise ValueError(f"--data {options.data} needs --{name}; add it")
+    return known[options.data]
+
+
+def _count_pastures(options, network, card):
+    """Count a network's pixels over drawn scenes of one size."""
+    from fcnlib import datasets, training
+
+    height, width = _size(options.size)
+    seeds = _split_seeds(options.split)
+    scenes = datasets.pasture_batches(seeds, [(height, width)], training.BATCH_SIZE)
+    about = f"pasture {options.split}: {len(seeds)} scenes of {height} x {width}"
+    return training.evaluate(network, scenes), card["classes"], about
+
+
+def _count_horses(options, network, card):
+    """Count a network's pixels over photographs: horse, and all that is none."""
+    import numpy as np
+
+    from fcnlib import datasets, training
+
+    horse = card["classes"].index("horse")
+    pairs = [
+        (image, np.where(labels == 1, horse, 0).astype("uint8"))
+        for image, labels in datasets.load_horses(options.split)
+    ]
+    confusion = training.evaluate_pictures(network, pairs, card["working_size"])
+    is_horse = np.arange(len(card["classes"])) == horse
+    group = np.stack([~is_horse, is_horse]).astype("int64")  # (2, C)
+    about = f"horses {options.split}: {len(pairs)} photographs at their masks' sizes"
+    return group @ confusion @ group.T, ("background", "horse"), about
+
+
+def _count_folder(options, network, card):
+    """Count a network's pixels over a folder of pictures with label maps."""
+    from fcnlib import datasets, training
+
+    paths = datasets.folder_pairs(options.images, options.labels)
+    pairs = (datasets.read_pair(*pair) for pair in paths)
+    confusion = training.evaluate_pictures(network, pairs, card["working_size"])
+    about = f"{options.images}: {len(paths)} pictures at their own sizes"
+    return confusion, card["classes"], about
 
 
 def _split_seeds(split):

@@ -8,7 +8,7 @@ import time
 import keras
 import tensorflow as tf
 
-from fcnlib import datasets, metrics, models, pasture, training
+from fcnlib import datasets, models, pasture, training
 
 # Scenes of many sizes; the largest is the one that the pasture networks work at.
 PASTURE_SIZES = [training.SIZE, (240, 320), (96, 128), training.SIZE, (160, 160)]
@@ -116,7 +116,7 @@ def _train_on_horses(architecture, folder):
         callbacks=callbacks,
     )
     model.load_weights(best)
-    confusion = evaluate_pictures(model, unseen, HORSES_WORKING_SIZE)
+    confusion = training.evaluate_pictures(model, unseen, HORSES_WORKING_SIZE)
     return model, {
         "size": "wide",
         "classes": list(HORSES_CLASSES),
@@ -191,32 +191,4 @@ def _paste_horses(images, labels):
     return (
         tf.cast(tf.concat([pasted, images[half:]], axis=0), tf.uint8),
         tf.concat([pasted_labels, labels[half:]], axis=0),
-    )
-
-
-def evaluate_pictures(model, pairs, working_size):
-    """Count a network's pixels over pictures, each labeled at its own size.
-
-    Args:
-        model: Keras model from images (N, H, W, 3) to logits (N, H, W, C).
-        pairs: List of (image, labels), (H, W, 3) and (H, W) uint8, of any sizes.
-        working_size: (height, width) that the network sees, see
-            `models.predict_picture`.
-
-    Returns:
-        Confusion, (C, C) int64, rows truth, columns prediction; void is not counted.
-
-    Example:
-        >>> from fcnlib import models, pasture
-        >>> pairs = [pasture.draw_scene(0, 40, 60), pasture.draw_scene(1, 60, 40)]
-        >>> evaluate_pictures(models.fcn8s(5), pairs, (32, 32)).shape
-        (5, 5)
-    """
-    return sum(
-        metrics.confusion_matrix(
-            labels,
-            models.predict_picture(model, image, working_size),
-            model.output_shape[-1],
-        )
-        for image, labels in pairs
     )

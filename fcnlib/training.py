@@ -131,6 +131,34 @@ def evaluate(model, dataset):
     return confusion
 
 
+def evaluate_pictures(model, pairs, working_size):
+    """Count a network's pixels over pictures, each labeled at its own size.
+
+    Args:
+        model: Keras model from images (N, H, W, 3) to logits (N, H, W, C).
+        pairs: List of (image, labels), (H, W, 3) and (H, W) uint8, of any sizes.
+        working_size: (height, width) that the network sees, see
+            `models.predict_picture`.
+
+    Returns:
+        Confusion, (C, C) int64, rows truth, columns prediction; void is not counted.
+
+    Example:
+        >>> from fcnlib import models, pasture
+        >>> pairs = [pasture.draw_scene(0, 40, 60), pasture.draw_scene(1, 60, 40)]
+        >>> evaluate_pictures(models.fcn8s(5), pairs, (32, 32)).shape
+        (5, 5)
+    """
+    return sum(
+        metrics.confusion_matrix(
+            labels,
+            models.predict_picture(model, image, working_size),
+            model.output_shape[-1],
+        )
+        for image, labels in pairs
+    )
+
+
 def scores(confusion, classes):
     """Return every score of one confusion matrix by its name, to four decimals.
 

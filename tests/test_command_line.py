@@ -328,6 +328,42 @@ def test_evaluate_refuses_what_it_does_not_know(shipped, capsys, arguments, expe
     )
 
 
+def test_evaluate_scores_horse_against_the_rest(shipped, monkeypatch, tmp_path, capsys):
+    scene, labels = pasture.draw_scene(2, 48, 64)
+    masks = (labels == pasture.CLASSES.index("horse")).astype("uint8")
+    monkeypatch.setattr(datasets, "load_horses", lambda split: [(scene, masks)])
+    path = tmp_path / "scores.json"
+    arguments = f"evaluate pasture-fcn8s --data horses --split val --json {path}"
+    assert command_line.main(arguments.split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    about = "horses val: 1 photographs at their masks' sizes"
+    assert lines[0] == f"pasture-fcn8s on {about}"
+    network = models.load_pretrained("pasture-fcn8s")
+    size = models.read_card("pasture-fcn8s")["working_size"]
+    found = models.predict_picture(network, scene, size) == 4
+    iou = (found & (masks == 1)).sum() / (found | (masks == 1)).sum()
+    scores = json.loads(path.read_text())
+    assert scores["network"] == "pasture-fcn8s" and scores["data"] == about
+    assert list(scores["iou"]) == ["background", "horse"]
+    assert scores["iou"]["horse"] == pytest.approx(iou, abs=1e-4)
+
+
+def test_evaluate_scores_a_folder(shipped, tmp_path, capsys):
+    for seed, size in ((0, (40, 60)), (1, (60, 40))):
+        image, labels = pasture.draw_scene(seed, *size)
+        for kind, picture in (("images", image), ("labels", labels)):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            datasets.write_png(tmp_path / kind / f"{seed}.png", picture)
+    arguments = ["evaluate", "pasture-fcn8s", "--data", "folder"]
+    arguments += ["--images", str(tmp_path / "images")]
+    assert "--labels; add it" in run_in_vain(capsys, *arguments)
+    arguments += ["--labels", str(tmp_path / "labels")]
+    assert command_line.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("images: 2 pictures at their own sizes")
+    assert [line.split()[0] for line in lines[2:7]] == list(pasture.CLASSES)
+
+
 def test_train_hands_over_the_name(monkeypatch):
     trained = []
     monkeypatch.setattr(recipes, "train_pretrained", trained.append)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from fcnlib import datasets, metrics, models, pasture, recipes, training
+from fcnlib import datasets, models, pasture, recipes, training
 
 
 def test_training_to_ship_writes_weights_that_load(tmp_path, monkeypatch):
@@ -81,17 +81,3 @@ def test_batches_of_horses_differ_by_epoch_and_agree_by_seed():
     images, labels = next(iter(recipes.horse_batches(pairs)))
     np.testing.assert_array_equal(images, first)
     assert set(np.unique(labels)) == {0, 1, 255}
-
-
-def test_pictures_are_scored_at_their_own_size():
-    pairs = [pasture.draw_scene(0, 40, 60), pasture.draw_scene(1, 60, 40)]
-    model = models.fcn8s(5)
-    counted = recipes.evaluate_pictures(model, pairs, (32, 32))
-    expected = sum(
-        metrics.confusion_matrix(
-            labels, models.predict_picture(model, image, (32, 32)), 5
-        )
-        for image, labels in pairs
-    )
-    np.testing.assert_array_equal(counted, expected)
-    assert counted.sum() == sum((labels != 255).sum() for _, labels in pairs)

@@ -89,3 +89,17 @@ def test_validation_is_scored_after_each_epoch_as_by_our_own_matrix():
     assert set(fitted.history) == {"loss", "mean_iou", "val_loss", "val_mean_iou"}
     expected = metrics.mean_iou(training.evaluate(model, unseen))
     assert fitted.history["val_mean_iou"][-1] == pytest.approx(expected, abs=1e-3)
+
+
+def test_pictures_are_scored_at_their_own_size():
+    pairs = [pasture.draw_scene(0, 40, 60), pasture.draw_scene(1, 60, 40)]
+    model = models.fcn8s(5)
+    counted = training.evaluate_pictures(model, pairs, (32, 32))
+    expected = sum(
+        metrics.confusion_matrix(
+            labels, models.predict_picture(model, image, (32, 32)), 5
+        )
+        for image, labels in pairs
+    )
+    np.testing.assert_array_equal(counted, expected)
+    assert counted.sum() == sum((labels != 255).sum() for _, labels in pairs)

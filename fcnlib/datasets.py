@@ -14,6 +14,7 @@ import PIL.Image
 import tensorflow as tf
 
 from fcnlib import pasture
+from fcnlib.folders import inspect_folder  # noqa: F401, found here by those who load
 
 VOID = 255  # the label of pixels that no loss and no score counts
 
@@ -29,7 +30,7 @@ PASTURE_SPLITS = {
 HORSE_SPLITS = ("train", "val", "test")
 _HORSE_LIST = "data/weizmann_horses.csv"
 
-_PICTURE_SUFFIXES = (
+PICTURE_SUFFIXES = (
     *(".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm"),
     *(".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
@@ -177,7 +178,7 @@ def folder_pairs(images_folder, labels_folder):
         >>> [(image.name, labels.name) for image, labels in pairs]
         [('a.png', 'a.png')]
     """
-    images = _files_by_stem(images_folder, _PICTURE_SUFFIXES)
+    images = _files_by_stem(images_folder, PICTURE_SUFFIXES)
     labels = _files_by_stem(labels_folder, (".png",))
     for stem, path in sorted({**labels, **images}.items()):
         if stem not in labels:

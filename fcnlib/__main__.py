@@ -126,6 +126,16 @@ def compare(options):
     print(experiments.summarize(stored))
 
 
+def transfer(options):
+    """Train networks for real horses from several starts, and compare."""
+    _import_tensorflow()
+    from fcnlib import experiments
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    stored = experiments.transfer(options.out / "transfer.json")
+    print(experiments.summarize(stored))
+
+
 def evaluate(options):
     """Score one of the shipped networks on a split of a data set or on a folder."""
     count = _choose_data(options)
@@ -195,8 +205,10 @@ def _parser():
         help="for NAME_labels.png and NAME_overlay.png; by default each picture's own",
     )
     add(train).add_argument("name", metavar="NAME")
-    added = add(compare)
-    added.add_argument("--out", metavar="FOLDER", type=pathlib.Path, default="results")
+    for experiment in (compare, transfer):
+        add(experiment).add_argument(
+            "--out", metavar="FOLDER", type=pathlib.Path, default="results"
+        )
     added = add(evaluate)
     added.add_argument("name", metavar="NAME")
     added.add_argument(

@@ -1,5 +1,6 @@
 """Run the experiments whose results the lessons show: several seeds, one budget."""
 
+import itertools
 import json
 import statistics
 import time
@@ -8,11 +9,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fcnlib import datasets, models, pasture, training
+from fcnlib import datasets, metrics, models, pasture, training
 
 SEEDS = (0, 1, 2)
 EPOCHS = 7
 SCENES = 1_500
+
+# Of networks for real horses: little for one run, as there are thirty.
+TRANSFER_EPOCHS = 10
+TRANSFER_SIZE = (128, 160)
+TRANSFER_BATCH_SIZE = 8
+PHOTOGRAPHS = (10, 30, 90, 178)
+HORSE_CLASSES = ("background", "horse")
 
 
 def compare(path, seeds=SEEDS, epochs=EPOCHS, scenes=SCENES):
@@ -44,20 +52,108 @@ def compare(path, seeds=SEEDS, epochs=EPOCHS, scenes=SCENES):
         "epochs": epochs,
         "scored_on": "200 unseen scenes of the test split",
     }
-    stored = json.loads(path.read_text()) if path.exists() else {}
-    if {key: stored.get(key) for key in budget} != budget:
-        stored = {**budget, "runs": []}
     first = datasets.PASTURE_SPLITS["train"].start
     pairs = list(zip(*pasture.draw_scenes(range(first, first + scenes)), strict=True))
     unseen = training.unseen_scenes(training.SIZE)
+
+    def run(name, seed):
+        """Train one network and return its scores and seconds."""
+        dataset = datasets.batches(
+            pairs, training.SIZE, training.BATCH_SIZE, augment=True, seed=seed
+        )
+        start = time.perf_counter()
+        model = RUNS[name](dataset, pairs, epochs)
+        seconds = round(time.perf_counter() - start)
+        confusion = training.evaluate(model, unseen)
+        return {"seconds": seconds, **training.scores(confusion, pasture.CLASSES)}
+
+    return _run_missing(path, budget, itertools.product(RUNS, seeds), run)
+
+
+def transfer(path, seeds=SEEDS, epochs=TRANSFER_EPOCHS, counts=PHOTOGRAPHS):
+    """Train networks for real horses from several starts, on few and many photographs.
+
+    `STARTS` names what they start from. FCN-8s of the course size, from scratch and
+    from drawn scenes, learns from each number of photographs; VGG16 from all of them.
+    Every run sees equally many pictures: with fewer photographs, each comes more
+    often. A seed also draws which photographs are the few. An interrupted experiment
+    goes on as in `compare`.
+
+    Args:
+        path: `pathlib.Path` of the JSON file with all runs.
+        seeds: Sequence of integers.
+        epochs: Integer, how often as many pictures as the training split has are seen.
+        counts: Sequence of integers, the numbers of photographs.
+
+    Returns:
+        Dictionary of the runs, as it stands in the file; each has the scores of the
+        validation split and, in its order, the mean IoU of each picture.
+
+    Raises:
+        FileNotFoundError: If the photographs are missing.
+
+    Example:
+        >>> import pathlib
+        >>> transfer(pathlib.Path("none.json"), seeds=())["runs"]  # doctest: +SKIP
+        []
+    """
+    pairs, unseen = datasets.load_horses("train"), datasets.load_horses("val")
+    height, width = TRANSFER_SIZE
+    budget = {
+        "command": "python -m fcnlib transfer",
+        "data": f"Weizmann horses, pictures of {height} x {width} pixels, flipped, "
+        "turned, zoomed and recolored at random",
+        "pictures_seen": epochs * len(pairs),
+        "scored_on": f"{len(unseen)} photographs of the val split, masks' own size",
+    }
+
+    def run(name, seed):
+        """Train one network and return how, its scores and seconds."""
+        start, count = name.split(", ")
+        chosen = np.random.default_rng(seed).permutation(len(pairs))[: int(count)]
+        dataset = datasets.batches(
+            [pairs[index] for index in np.resize(chosen, len(pairs))],
+            TRANSFER_SIZE,
+            TRANSFER_BATCH_SIZE,
+            augment=True,
+            seed=seed,
+        )
+        begun = time.perf_counter()
+        model, learning_rate = STARTS[start]()
+        training.fit(model, dataset, epochs, learning_rate)
+        seconds = round(time.perf_counter() - begun)
+        return {
+            "start": start,
+            "photographs": int(count),
+            "learning_rate": learning_rate,
+            "seconds": seconds,
+            **_score_pictures(model, unseen),
+        }
+
+    planned = [
+        (f"{start}, {count}", seed)
+        for seed in seeds
+        for start in STARTS
+        for count in (counts if "VGG" not in start else counts[-1:])
+    ]
+    return _run_missing(path, budget, planned, run)
+
+
+def _run_missing(path, budget, planned, run):
+    """Do those of the planned runs that the file lacks; write down each as it ends."""
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    if {key: stored.get(key) for key in budget} != budget:
+        stored = {**budget, "runs": []}
     done = {(run["network"], run["seed"]) for run in stored["runs"]}
-    planned = [(name, seed) for name in RUNS for seed in seeds]
+    planned = list(planned)
     for number, (name, seed) in enumerate(planned, start=1):
         if (name, seed) in done:
             continue
         print(f"run {number} of {len(planned)}: {name}, seed {seed}", flush=True)
-        stored["runs"].append(_run(name, seed, pairs, epochs, unseen))
+        keras.utils.set_random_seed(seed)
+        stored["runs"].append({"network": name, "seed": seed, **run(name, seed)})
         datasets.write_file(path, (json.dumps(stored, indent=2) + "\n").encode())
+        keras.backend.clear_session()
     return stored
 
 
@@ -149,20 +245,6 @@ def weigh_pixels(dataset, weights):
     )
 
 
-def _run(name, seed, pairs, epochs, unseen):
-    """Train one network and return its scores and seconds."""
-    keras.utils.set_random_seed(seed)
-    dataset = datasets.batches(
-        pairs, training.SIZE, training.BATCH_SIZE, augment=True, seed=seed
-    )
-    start = time.perf_counter()
-    model = RUNS[name](dataset, pairs, epochs)
-    seconds = round(time.perf_counter() - start)
-    confusion = training.evaluate(model, unseen)
-    run = {"network": name, "seed": seed, "seconds": seconds}
-    return {**run, **training.scores(confusion, pasture.CLASSES)}
-
-
 def _at_once(network, **options):
     """Return the training of one network with all its layers from the start."""
 
@@ -203,4 +285,49 @@ RUNS = {
     "fcn8s staged": _staged,
     "fcn8s scaled skips": _at_once(models.fcn8s, skip_scales=(0.01, 0.0001)),
     "fcn8s weighted classes": _weighted,
+}
+
+
+def _score_pictures(model, pairs):
+    """Return the scores over all pictures, and the mean IoU of each."""
+    confusions = [
+        training.evaluate_pictures(model, [pair], TRANSFER_SIZE) for pair in pairs
+    ]
+    each = [round(float(metrics.mean_iou(one)), 4) for one in confusions]
+    return {**training.scores(sum(confusions), HORSE_CLASSES), "pictures": each}
+
+
+def _from_scratch():
+    """Start from random weights."""
+    return models.fcn8s(len(HORSE_CLASSES)), training.LEARNING_RATE
+
+
+def _from_pasture():
+    """Start from the network of drawn scenes, with new scores."""
+    model, learning_rate = _from_scratch()
+    models.copy_weights(models.load_pretrained("pasture-fcn8s"), model)
+    return model, learning_rate
+
+
+def _from_vgg16():
+    """Start from VGG16's convolutions; they know much, so the steps are smaller."""
+    model = models.fcn8s(len(HORSE_CLASSES), "vgg16")
+    models.load_vgg16_weights(model, "hed")
+    return model, 1e-4
+
+
+def _from_frozen_vgg16():
+    """Start from VGG16's convolutions and leave them as they are."""
+    model, learning_rate = _from_vgg16()
+    for layer in model.layers:
+        if layer.name.startswith("block"):
+            layer.trainable = False
+    return model, learning_rate
+
+
+STARTS = {
+    "scratch": _from_scratch,
+    "pasture": _from_pasture,
+    "frozen VGG16": _from_frozen_vgg16,
+    "VGG16": _from_vgg16,
 }

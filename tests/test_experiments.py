@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fcnlib import datasets, experiments, models, training
+from fcnlib import datasets, experiments, models, pasture, training
 
 THREE = ("fcn32s", "fcn8s staged", "fcn8s weighted classes")
 
@@ -23,23 +23,78 @@ def small(monkeypatch):
 
 def test_comparison_goes_on_where_it_stopped(tmp_path, small, monkeypatch):
     path = tmp_path / "compare.json"
-    finished, run = [], experiments._run
+    finished, train = [], experiments.RUNS["fcn8s staged"]
 
     def interrupted(*arguments):
-        if len(finished) == 2:
-            raise KeyboardInterrupt
-        finished.append(run(*arguments))
-        return finished[-1]
+        finished.extend(json.loads(path.read_text())["runs"])
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiments, "_run", interrupted)
+    monkeypatch.setitem(experiments.RUNS, "fcn8s staged", interrupted)
     with pytest.raises(KeyboardInterrupt):
         experiments.compare(path, seeds=(0,), epochs=3, scenes=2)
+    assert [run["network"] for run in finished] == ["fcn32s"]
     assert json.loads(path.read_text())["runs"] == finished  # what had ended is kept
-    monkeypatch.setattr(experiments, "_run", run)
+    monkeypatch.setitem(experiments.RUNS, "fcn8s staged", train)
     whole = experiments.compare(path, seeds=(0,), epochs=3, scenes=2)
-    assert whole["runs"][:2] == finished
+    assert whole["runs"][:1] == finished
     assert json.loads(path.read_text()) == whole
     assert [run["network"] for run in whole["runs"]] == list(THREE)
+
+
+@pytest.fixture
+def watched_transfer(tmp_path, monkeypatch):
+    """A transfer of two starts to four tiny pictures, and what each run trained on."""
+    pairs = [pasture.draw_scene(seed, 32, 40) for seed in range(4)]
+    pairs = [(image, np.uint8(labels == 4)) for image, labels in pairs]
+    monkeypatch.setattr(datasets, "load_horses", lambda split: pairs)
+    monkeypatch.setattr(experiments, "TRANSFER_SIZE", (32, 64))
+    starts = {name: experiments.STARTS["scratch"] for name in ("scratch", "VGG16")}
+    monkeypatch.setattr(experiments, "STARTS", starts)
+    monkeypatch.setattr(training, "fit", lambda *_: None)
+    seen, make_batches = [], datasets.batches
+
+    def watched(chosen, *arguments, **options):
+        seen.append([image.tobytes() for image, _ in chosen])
+        return make_batches(chosen, *arguments, **options)
+
+    monkeypatch.setattr(datasets, "batches", watched)
+    path = tmp_path / "transfer.json"
+    stored = experiments.transfer(path, seeds=(0, 1), epochs=1, counts=(2, 4))
+    return stored, seen
+
+
+def test_transfer_gives_every_run_equally_many_pictures(watched_transfer):
+    stored, seen = watched_transfer
+    names = ["scratch, 2", "scratch, 4", "VGG16, 4"]
+    assert [run["network"] for run in stored["runs"]] == 2 * names
+    assert [run["photographs"] for run in stored["runs"]] == 2 * [2, 4, 4]
+    assert stored["pictures_seen"] == 4
+    assert [len(chosen) for chosen in seen] == 6 * [4]
+    assert [len(set(chosen)) for chosen in seen] == 2 * [2, 4, 4]
+    assert set(seen[0]) != set(seen[3])  # another seed draws other photographs
+    for run in stored["runs"]:
+        assert len(run["pictures"]) == 4
+        assert set(run["iou"]) == {"background", "horse"}
+
+
+def test_pasture_starts_with_what_drawn_scenes_taught():
+    model, _ = experiments.STARTS["pasture"]()
+    shipped = models.load_pretrained("pasture-fcn8s")
+    for name in ("block1_conv1", "fc7"):
+        np.testing.assert_array_equal(
+            model.get_layer(name).get_weights()[0],
+            shipped.get_layer(name).get_weights()[0],
+        )
+    assert model.output_shape[-1] == 2
+
+
+def test_frozen_vgg16_trains_its_head_alone(monkeypatch):
+    small = models.fcn8s(2)
+    monkeypatch.setattr(experiments, "_from_vgg16", lambda: (small, 1e-4))
+    model, _ = experiments.STARTS["frozen VGG16"]()
+    trained = {weight.path.split("/")[0] for weight in model.trainable_weights}
+    assert {"fc6", "fc7", "score_fr", "score_pool3"} <= trained
+    assert not any(name.startswith(("block", "upscore")) for name in trained)
 
 
 def test_another_budget_starts_anew(tmp_path, small):

@@ -43,7 +43,7 @@ SIZES = {
         "normalize": False,
     },
 }
-PRETRAINED = ("pasture-fcn32s", "pasture-fcn16s", "pasture-fcn8s")
+PRETRAINED = ("pasture-fcn32s", "pasture-fcn16s", "pasture-fcn8s", "horses-fcn8s")
 WEIGHTS = pathlib.Path(__file__).parent / "weights"
 
 # One batch of prediction holds about so many pixels, which bounds its memory.

@@ -1,5 +1,6 @@
 """The fully convolutional networks FCN-32s, FCN-16s and FCN-8s, and their weights."""
 
+import functools
 import hashlib
 import json
 import numbers
@@ -666,11 +667,14 @@ def _checked_images(images):
 def _predictor(model):
     """Return the function from uint8 images to logits, traced once per model."""
     if model not in _predictors:
-        # The cache must not keep alive the model that is its key.
-        reference = weakref.ref(model)
+        # The cache must not keep alive the model that is its key. A partial, because
+        # TensorFlow warns of functions that share their code and are traced often.
+        call = functools.partial(_call, weakref.ref(model))
         signature = tf.TensorSpec((None, None, None, 3), tf.uint8)
-        _predictors[model] = tf.function(
-            lambda images: reference()(images, training=False),
-            input_signature=[signature],
-        )
+        _predictors[model] = tf.function(call, input_signature=[signature])
     return _predictors[model]
+
+
+def _call(reference, images):
+    """Return the logits of the model that a weak reference points to."""
+    return reference()(images, training=False)

@@ -106,7 +106,7 @@ def test_class_count_that_is_none_is_an_error(num_classes):
 
 @pytest.mark.parametrize("fcn", FCNS)
 def test_unknown_size_is_an_error(fcn):
-    with pytest.raises(ValueError, match="one of course, vgg16, but is 'large'"):
+    with pytest.raises(ValueError, match="one of course, wide, vgg16, but is 'large'"):
         fcn(5, size="large")
 
 

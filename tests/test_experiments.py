@@ -48,7 +48,7 @@ def watched_transfer(tmp_path, monkeypatch):
     pairs = [(image, np.uint8(labels == 4)) for image, labels in pairs]
     monkeypatch.setattr(datasets, "load_horses", lambda split: pairs)
     monkeypatch.setattr(experiments, "TRANSFER_SIZE", (32, 64))
-    starts = {name: experiments.STARTS["scratch"] for name in ("scratch", "VGG16")}
+    starts = dict.fromkeys(experiments.STARTS, experiments.STARTS["scratch"])
     monkeypatch.setattr(experiments, "STARTS", starts)
     monkeypatch.setattr(training, "fit", lambda *_: None)
     seen, make_batches = [], datasets.batches
@@ -65,13 +65,15 @@ def watched_transfer(tmp_path, monkeypatch):
 
 def test_transfer_gives_every_run_equally_many_pictures(watched_transfer):
     stored, seen = watched_transfer
-    names = ["scratch, 2", "scratch, 4", "VGG16, 4"]
-    assert [run["network"] for run in stored["runs"]] == 2 * names
-    assert [run["photographs"] for run in stored["runs"]] == 2 * [2, 4, 4]
+    names = ["scratch, 2", "scratch, 4", "pasture, 2", "pasture, 4"]
+    names += ["frozen VGG16, 4", "VGG16, 4"]
+    assert list(dict.fromkeys(run["network"] for run in stored["runs"])) == names
+    assert [run["photographs"] for run in stored["runs"]] == 2 * [2, 2, 4, 4] + 4 * [4]
+    assert [run["seed"] for run in stored["runs"]] == 6 * [0, 1]
     assert stored["pictures_seen"] == 4
-    assert [len(chosen) for chosen in seen] == 6 * [4]
-    assert [len(set(chosen)) for chosen in seen] == 2 * [2, 4, 4]
-    assert set(seen[0]) != set(seen[3])  # another seed draws other photographs
+    assert [len(chosen) for chosen in seen] == 12 * [4]
+    assert [len(set(chosen)) for chosen in seen] == 2 * [2, 2, 4, 4] + 4 * [4]
+    assert set(seen[0]) != set(seen[1])  # another seed draws other photographs
     for run in stored["runs"]:
         assert len(run["pictures"]) == 4
         assert set(run["iou"]) == {"background", "horse"}

@@ -2,6 +2,7 @@
 
 import collections
 import hashlib
+import itertools
 import os
 import re
 import subprocess
@@ -270,3 +271,24 @@ def test_the_real_horses_are_as_described():
         labels.size for _, labels in pairs
     )
     assert 0.2 < share < 0.3  # about a quarter, as data/README.md says
+
+
+def test_the_data_page_tells_of_the_same_photographs_in_other_files():
+    thumbnails, names = [], []
+    for split in ("train", "val"):
+        thumbnails += [
+            cv2.resize(i, (16, 16), interpolation=cv2.INTER_AREA)
+            for i, _ in load_real(split)
+        ]
+        paths = list(datasets.horse_files(split))[::2]
+        names += [f"`{Path(path).stem}` ({split})" for path in paths]
+    gray = np.array(thumbnails, "float32").mean(axis=-1)
+    apart = np.abs(gray[:, None] - gray[None]).mean(axis=(2, 3))
+    first, second = np.nonzero(np.triu(apart < 5, k=1))
+    found = [(names[i], names[j]) for i, j in zip(first, second, strict=True)]
+    assert len(found) == 5
+    page = (ROOT / "data" / "README.md").read_text("utf-8")
+    row = page.split("| Twice | ")[1].split("\n")[0]
+    for name in itertools.chain(*found):
+        assert name.split()[0] in row
+    assert ("`horse146` (train)", "`horse004` (val)") in found

@@ -14,6 +14,9 @@ import warnings
 # A test scene with horses, fences and trees, good to look at.
 HORSE_SEED = 115
 HORSE_SIZE = (480, 640)
+# The network for pictures that people bring.
+PHOTOGRAPHS = "horses-fcn8s"
+
 TRUTH_ALT = (
     "True label map of a drawn pasture: each pixel has the color of its class, sky, "
     "grass, tree, fence or horse; white lines around horses and fences are void."
@@ -89,13 +92,14 @@ def results(options):
 
 
 def segment(options):
-    """Segment pictures of any size with one of the shipped networks."""
+    """Segment pictures of any size with a shipped network or one of your own."""
     outputs = _output_paths(options.pictures, options.out)
     _import_tensorflow()
     from fcnlib import datasets, models, plotting
 
-    card = models.read_card(options.model)
-    network = models.load_pretrained(options.model)
+    network, card = _load_network(options.model)
+    known = ", ".join(card["classes"])
+    print(f"with {options.model}, which knows {known} (another: --model NAME)")
     for picture, (labels_path, overlay_path) in zip(
         options.pictures, outputs, strict=True
     ):
@@ -103,17 +107,50 @@ def segment(options):
         predictions = models.predict_picture(network, image, card["working_size"])
         labels_path.parent.mkdir(parents=True, exist_ok=True)
         # The overlay is the larger file: where it fits, the label map does too.
-        datasets.write_png(overlay_path, plotting.overlay(image, predictions))
+        datasets.write_png(
+            overlay_path, plotting.overlay(image, predictions, card["classes"])
+        )
         datasets.write_png(labels_path, predictions)
         print(f"{picture}: {_shares(predictions, card['classes'])}", flush=True)
 
 
 def train(options):
-    """Train one of the networks whose weights are shipped."""
+    """Train one of the shipped networks, or one of your own on a folder of pictures."""
+    if options.data not in (None, "folder"):
+        raise ValueError(
+            f"--data is {options.data}; expected folder, or leave it out to train one "
+            "of the shipped networks"
+        )
+    if options.data == "folder":
+        _check_folders(options)
     _import_tensorflow()
-    from fcnlib import recipes
+    from fcnlib import fine_tuning, recipes
 
-    recipes.train_pretrained(options.name)
+    if options.data is None:
+        recipes.train_pretrained(options.name)
+        return
+    card = fine_tuning.train_on_folder(
+        *(options.name, options.images, options.labels, options.out),
+        start=options.start,
+        epochs=options.epochs,
+        class_names=options.classes and options.classes.split(","),
+    )
+    for split, scores in card["scores"].items():
+        print(f"{split}: mean IoU {scores['mean_iou']:.3f}")
+    print(f"wrote {options.out / options.name}.json and .weights.h5")
+
+
+def card(options):
+    """Write the model card of a network as Markdown."""
+    _import_tensorflow()
+    from fcnlib import datasets, export
+
+    name = options.name
+    text = export.model_card(name if _is_shipped(name) else _load_network(name)[1])
+    if options.out is None:
+        print(text, end="")
+    else:
+        datasets.write_file(options.out, text.encode())
 
 
 def compare(options):
@@ -137,15 +174,12 @@ def transfer(options):
 
 
 def evaluate(options):
-    """Score one of the shipped networks on a split of a data set or on a folder."""
+    """Score a network on a split of a data set or on a folder."""
     count = _choose_data(options)
     _import_tensorflow()
-    from fcnlib import models, training
+    from fcnlib import training
 
-    card = models.read_card(options.name)
-    confusion, classes, about = count(
-        options, models.load_pretrained(options.name), card
-    )
+    confusion, classes, about = count(options, *_load_network(options.name))
     print(f"{options.name} on {about}", flush=True)
     _print_scores(confusion, classes)
     if options.json:
@@ -197,14 +231,34 @@ def _parser():
     added.add_argument("--out", metavar="FOLDER", type=pathlib.Path, default="results")
     added = add(segment)
     added.add_argument("pictures", metavar="PICTURE", nargs="+", type=pathlib.Path)
-    added.add_argument("--model", metavar="NAME", default="pasture-fcn8s")
+    added.add_argument(
+        "--model",
+        metavar="NAME",
+        default=PHOTOGRAPHS,
+        help="a shipped network, or the path of the card of one of your own",
+    )
     added.add_argument(
         "--out",
         metavar="FOLDER",
         type=pathlib.Path,
         help="for NAME_labels.png and NAME_overlay.png; by default each picture's own",
     )
-    add(train).add_argument("name", metavar="NAME")
+    added = add(train)
+    added.add_argument("name", metavar="NAME")
+    added.add_argument("--data", metavar="DATASET", help="folder, or none")
+    added.add_argument("--images", metavar="FOLDER", help="of --data folder")
+    added.add_argument("--labels", metavar="FOLDER", help="of --data folder")
+    added.add_argument("--classes", metavar="NAME,NAME", help="of classes 0, 1 ...")
+    added.add_argument("--start", metavar="NETWORK", default="pasture-fcn8s")
+    added.add_argument("--epochs", metavar="N", type=int, default=40)
+    added.add_argument(
+        "--out", metavar="FOLDER", type=pathlib.Path, default=pathlib.Path("networks")
+    )
+    added = add(card)
+    added.add_argument("name", metavar="NAME")
+    added.add_argument(
+        "--out", metavar="FILE", type=pathlib.Path, help="by default it is printed"
+    )
     for experiment in (compare, transfer):
         add(experiment).add_argument(
             "--out", metavar="FOLDER", type=pathlib.Path, default="results"
@@ -454,11 +508,32 @@ def _choose_data(options):
         raise ValueError(
             f"data set {options.data} is unknown; expected {', '.join(known)}"
         )
-    needed = ("images", "labels") if options.data == "folder" else ("split",)
-    for name in needed:
-        if getattr(options, name) is None:
-            raise ValueError(f"--data {options.data} needs --{name}; add it")
+    if options.data == "folder":
+        _check_folders(options)
+    elif options.split is None:
+        raise ValueError(f"--data {options.data} needs --split; add it")
     return known[options.data]
+
+
+def _check_folders(options):
+    """Refuse to go on without the folders of pictures and of label maps."""
+    for name in ("images", "labels"):
+        if getattr(options, name) is None:
+            raise ValueError(f"--data folder needs --{name}; add it")
+
+
+def _is_shipped(name):
+    """Say whether a name is not the path of a card of the user's own."""
+    return not name.endswith(".json")
+
+
+def _load_network(name):
+    """Return a network, a shipped one or that of a card, and its card."""
+    from fcnlib import fine_tuning, models
+
+    if _is_shipped(name):
+        return models.load_pretrained(name), models.read_card(name)
+    return fine_tuning.load_network(name)
 
 
 def _count_pastures(options, network, card):

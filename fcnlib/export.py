@@ -1,9 +1,14 @@
 """Hand a network on: as ONNX or LiteRT, checked by its labels, with a model card."""
 
+import contextlib
 import importlib.util
+import logging
+import os
 import pathlib
+import sys
 import tempfile
 import textwrap
+import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -113,9 +118,10 @@ def compare(model, path, images):
     """
     _check_ending(path, (".onnx", ".tflite"))
     predictions = models.predict_labels(model, images)
-    run = _load_runner(pathlib.Path(path))
     batch = np.reshape(images, (-1, 1, *np.shape(images)[-3:])).astype("float32")
-    exported = [run(image).argmax(axis=-1)[0] for image in batch]
+    with _silence():
+        run = _load_runner(pathlib.Path(path))
+        exported = [run(image).argmax(axis=-1)[0] for image in batch]
     return float(np.mean(np.reshape(exported, predictions.shape) == predictions))
 
 
@@ -181,13 +187,33 @@ def _export(model, path, **options):
     with tempfile.TemporaryDirectory() as folder:
         converted = pathlib.Path(folder) / f"network{path.suffix}"
         try:
-            model.export(converted, verbose=False, input_signature=signature, **options)
+            with _silence():
+                model.export(
+                    converted, verbose=False, input_signature=signature, **options
+                )
         except Exception as error:  # each converter has its own kinds
             raise ValueError(
                 f"{model.name}: expected layers that {options['format']} knows, but "
                 f"the conversion failed ({_shorten(error)}): build it of others."
             ) from error
         datasets.write_file(path, converted.read_bytes())
+
+
+@contextlib.contextmanager
+def _silence():
+    """Keep what converters and interpreters warn and write off the screen."""
+    sys.stderr.flush()
+    kept, disabled = os.dup(2), logging.root.manager.disable
+    logging.disable()
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        logging.disable(disabled)
 
 
 def _check_precision(model):

@@ -13,6 +13,9 @@ import PIL.Image
 # Kinds of findings that are worth knowing and do no harm.
 _NOTES = ("palette", "absent class", "gaps", "alpha channel", "16-bit image")
 
+# A softened map can hold all 256 numbers, and nobody reads so many.
+_LISTED_SHARES = 40
+
 # What one label map holds, number by number, and how its edges look.
 _Map = collections.namedtuple("_Map", "path counts between cores ramps jumps colors")
 
@@ -103,10 +106,13 @@ class Report(list):
     def _list_shares(self):
         """Return the share of each number among all pixels as text."""
         used = np.flatnonzero(self.counts)
-        shares = 100 * self.counts[used] / self.counts.sum()
-        names = ["void" if number == 255 else number for number in used]
+        listed = used[:_LISTED_SHARES]
+        shares = 100 * self.counts[listed] / self.counts.sum()
+        names = ["void" if number == 255 else number for number in listed]
         pairs = zip(names, shares, strict=True)
-        return ", ".join(f"{name} {share:.1f} %" for name, share in pairs)
+        text = ", ".join(f"{name} {share:.1f} %" for name, share in pairs)
+        more = len(used) - len(listed)
+        return f"{text} and {_count(more, 'other number')}" if more else text
 
 
 def inspect_folder(images_folder, labels_folder, num_classes=None):

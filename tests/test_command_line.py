@@ -66,7 +66,7 @@ def run_program(*arguments):
 def test_help_names_every_command():
     ended = run_program("--help")
     assert ended.returncode == 0 and ended.stderr == ""
-    commands = "doctor results segment train compare evaluate download"
+    commands = "doctor results segment train card compare evaluate download"
     for command in commands.split():
         assert f"\n    {command} " in ended.stdout
 
@@ -104,8 +104,9 @@ def test_segment_writes_beside_the_picture(shipped, picture, capsys):
     overlay = datasets.read_image(picture.with_name("photo_overlay.png"))
     assert labels.shape == (48, 80) and labels.max() < 5
     assert overlay.shape == (48, 80, 3)
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"{picture}: ") and printed.count("\n") == 1
+    chosen, printed = capsys.readouterr().out.splitlines()
+    assert chosen.startswith("with horses-fcn8s, which knows sky, grass")
+    assert printed.startswith(f"{picture}: ")
     shares = [
         float(share.split()[-1][:-1]) for share in printed.split(": ")[1].split(",")
     ]
@@ -194,10 +195,10 @@ def weights_folder(monkeypatch, tmp_path, network):
     """Ship an untrained network from a folder of its own."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    network.save_weights(folder / "pasture-fcn8s.weights.h5")
-    content = (folder / "pasture-fcn8s.weights.h5").read_bytes()
+    network.save_weights(folder / "horses-fcn8s.weights.h5")
+    content = (folder / "horses-fcn8s.weights.h5").read_bytes()
     card = {**CARD, "sha256": hashlib.sha256(content).hexdigest()}
-    (folder / "pasture-fcn8s.json").write_text(json.dumps(card))
+    (folder / "horses-fcn8s.json").write_text(json.dumps(card))
     monkeypatch.setattr(models, "WEIGHTS", folder)
     return folder
 
@@ -207,19 +208,19 @@ def test_segment_loads_the_weights_of_the_card(weights_folder, picture):
 
 
 def test_segment_refuses_weights_with_another_hash(weights_folder, picture, capsys):
-    path = weights_folder / "pasture-fcn8s.weights.h5"
+    path = weights_folder / "horses-fcn8s.weights.h5"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     message = run_in_vain(capsys, "segment", picture)
-    assert "pasture-fcn8s.weights.h5" in message and "SHA-256" in message
+    assert "horses-fcn8s.weights.h5" in message and "SHA-256" in message
 
 
 def test_segment_refuses_weights_for_another_class_count(
     weights_folder, picture, capsys, recwarn
 ):
-    path = weights_folder / "pasture-fcn8s.json"
+    path = weights_folder / "horses-fcn8s.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "num_classes": 7}))
     message = run_in_vain(capsys, "segment", picture)
-    assert "pasture-fcn8s.weights.h5" in message and "7 classes" in message
+    assert "horses-fcn8s.weights.h5" in message and "7 classes" in message
     assert len(recwarn) == 0  # a warning of Keras would be a second line
 
 
@@ -282,7 +283,7 @@ def test_results_write_pictures_and_scores(shipped, tmp_path, monkeypatch, capsy
     scores = json.loads((folder / "scores.json").read_text())
     assert scores["scenes"] == 3 and scores["seeds"] == [0, 2]
     assert scores["height"] == scores["width"] == 32
-    assert list(scores["networks"]) == list(models.PRETRAINED)
+    assert list(scores["networks"]) == list(models.PRETRAINED[:3])
     for score in scores["networks"].values():
         assert list(score["iou"]) == list(pasture.CLASSES)
         assert 0 <= score["mean_iou"] <= 1 and 0 <= score["pixel_accuracy"] <= 1
@@ -362,6 +363,82 @@ def test_evaluate_scores_a_folder(shipped, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("images: 2 pictures at their own sizes")
     assert [line.split()[0] for line in lines[2:7]] == list(pasture.CLASSES)
+
+
+def write_masks(folder, value=1):
+    """Write four small scenes and masks of horses, and return the arguments."""
+    for seed in range(4):
+        image, labels = pasture.draw_scene(seed, 32, 48)
+        mask = np.where(labels == 255, 255, (labels >= 3) * value).astype("uint8")
+        for kind, picture in (("images", image), ("labels", mask)):
+            (folder / kind).mkdir(exist_ok=True)
+            datasets.write_png(folder / kind / f"{seed}.png", picture)
+    kinds = ("images", "labels")
+    return [each for kind in kinds for each in (f"--{kind}", str(folder / kind))]
+
+
+def test_a_network_of_ones_own_is_trained_and_used(shipped, tmp_path, capsys):
+    folders = write_masks(tmp_path)
+    out = ["--out", str(tmp_path / "networks")]
+    train = ["train", "mares", "--data", "folder", *folders, *out]
+    command_line.main([*train, "--epochs", "1", "--classes", "background,mare"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "4 pairs, 0 problems, 0 notes."
+    assert lines[-2].startswith("held out, at their own sizes: mean IoU 0.")
+    card = tmp_path / "networks" / "mares.json"
+    assert lines[-1] == f"wrote {card} and .weights.h5"
+
+    evaluate = ["evaluate", str(card), "--data", "folder", *folders]
+    assert command_line.main(evaluate) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == ["background", "mare"]
+
+    picture = tmp_path / "images" / "0.png"
+    segment = ["segment", str(picture), "--model", str(card), "--out", str(tmp_path)]
+    assert command_line.main(segment) == 0
+    assert datasets.read_labels(tmp_path / "0_labels.png").max() < 2
+    capsys.readouterr()
+
+    assert command_line.main(["card", str(card)]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("# mares\n") and "- 1: mare\n" in text
+    page = tmp_path / "CARD.md"
+    assert command_line.main(["card", str(card), "--out", str(page)]) == 0
+    assert page.read_text() == text and capsys.readouterr().out == ""
+
+
+def test_card_of_a_shipped_network_is_printed(capsys):
+    assert command_line.main(["card", "pasture-fcn8s"]) == 0
+    assert capsys.readouterr().out.startswith("# pasture-fcn8s\n")
+    assert "but got 'barns'" in run_in_vain(capsys, "card", "barns")
+    assert "found none" in run_in_vain(capsys, "card", "barns.json")
+
+
+def test_train_refuses_bad_folders_with_a_report(shipped, tmp_path, capsys):
+    folders = write_masks(tmp_path, value=255)
+    arguments = ["train", "mares", "--data", "folder", *folders]
+    arguments += ["--out", str(tmp_path / "networks")]
+    assert command_line.main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out.startswith("4 pairs, 4 problems (4 0/255 mask)")
+    assert printed.err.startswith("error: ") and printed.err.count("\n") == 1
+    assert "4 problems: repair the files" in printed.err
+    assert not (tmp_path / "networks").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("mares --data horses", "--data is horses; expected folder, or leave it out"),
+        ("mares --data folder --images a", "--data folder needs --labels; add it"),
+        ("mares --data folder --images a --labels b", "a is no folder"),
+        ("a/b --data folder --images a --labels b", "expected a name such as barns"),
+        ("mares --data folder --images a --labels b --epochs 0", "at least one epoch"),
+        ("mares --data folder --images a --labels b --epochs x", "invalid int value"),
+    ],
+)
+def test_train_refuses_what_it_does_not_know(capsys, arguments, expected):
+    assert expected in run_in_vain(capsys, "train", *arguments.split())
 
 
 def test_train_hands_over_the_name(monkeypatch):

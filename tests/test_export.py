@@ -44,6 +44,19 @@ def test_exported_network_gives_the_same_labels(network, exported, size):
     assert export.compare(network, exported, image) >= 0.999
 
 
+@pytest.mark.parametrize("ending", WRITERS)
+def test_writing_and_comparing_leave_the_screen_empty(ending, tmp_path, capfd, recwarn):
+    path, image = tmp_path / f"a{ending}", np.zeros((4, 4, 3), np.uint8)
+    model = small_network()
+    models.predict_labels(model, image)  # TensorFlow greets when it starts
+    capfd.readouterr()
+    recwarn.clear()
+    WRITERS[ending](model, path)
+    export.compare(model, path, image)
+    assert capfd.readouterr() == ("", "")
+    assert [each.category for each in recwarn] == []
+
+
 def test_several_images_are_compared_at_once(network, exported):
     images, _ = pasture.draw_scenes(range(3), 64, 96)
     assert export.compare(network, exported, images) >= 0.999

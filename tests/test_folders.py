@@ -437,3 +437,11 @@ def test_what_is_refused_in_training_is_found_before(folder):
         except ValueError:
             refused.add(labels.stem)
     assert found == refused == {"a", "b", "c"}
+
+
+def test_shares_of_hundreds_of_numbers_are_cut_short():
+    report = folders.Report()
+    report.counts[:] = 1
+    line = str(report).splitlines()[-1]
+    assert line.startswith("pixels: 0 0.4 %, 1 0.4 %, ")
+    assert line.endswith("39 0.4 % and 216 other numbers")

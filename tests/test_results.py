@@ -8,12 +8,23 @@ from statistics import mean
 import cv2
 import pytest
 
-from fcnlib import datasets, experiments, metrics, models, pasture, training
+from fcnlib import (
+    datasets,
+    experiments,
+    metrics,
+    models,
+    pasture,
+    photographs,
+    recipes,
+    training,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 # Scenes and sums differ in their last digits between processors and libraries.
 TOLERANCE = 0.005
+HORSES = "horses-fcn8s"
+PASTURE = [name for name in models.PRETRAINED if name.startswith("pasture")]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +35,7 @@ def measured():
         name: training.scores(
             training.evaluate(models.load_pretrained(name), scenes), pasture.CLASSES
         )
-        for name in models.PRETRAINED
+        for name in PASTURE
     }
 
 
@@ -34,7 +45,7 @@ def flat(scores):
     return others | scores["iou"]
 
 
-@pytest.mark.parametrize("name", models.PRETRAINED)
+@pytest.mark.parametrize("name", PASTURE)
 def test_results_and_card_hold_the_measured_scores(measured, name):
     stored = json.loads((RESULTS / "scores.json").read_text())
     seeds = datasets.PASTURE_SPLITS["test"]
@@ -46,7 +57,7 @@ def test_results_and_card_hold_the_measured_scores(measured, name):
 
 
 def test_each_skip_is_worth_several_points(measured):
-    fcn32s, fcn16s, fcn8s = (measured[n]["mean_iou"] for n in models.PRETRAINED)
+    fcn32s, fcn16s, fcn8s = (measured[n]["mean_iou"] for n in PASTURE)
     assert fcn8s >= 0.76
     assert fcn16s - fcn32s >= 0.04 and fcn8s - fcn16s >= 0.04
 
@@ -57,7 +68,7 @@ def test_larger_scenes_are_segmented_too():
     assert metrics.mean_iou(training.evaluate(network, scenes)) >= 0.74
 
 
-@pytest.mark.parametrize("name", models.PRETRAINED)
+@pytest.mark.parametrize("name", PASTURE)
 def test_weights_are_small_and_their_card_is_whole(name):
     path = models.WEIGHTS / f"{name}.weights.h5"
     card = models.read_card(name)
@@ -75,9 +86,45 @@ def test_weights_are_small_and_their_card_is_whole(name):
 
 
 def test_the_three_had_the_same_training():
-    cards = [models.read_card(name) for name in models.PRETRAINED]
+    cards = [models.read_card(name) for name in PASTURE]
     for key in ("data", "seeds", "epochs", "size", "working_size"):
         assert cards[0][key] == cards[1][key] == cards[2][key]
+
+
+def test_the_horse_network_is_small_and_its_card_is_whole():
+    path, card = models.WEIGHTS / f"{HORSES}.weights.h5", models.read_card(HORSES)
+    assert path.stat().st_size <= 12_000_000
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
+    assert card["command"] == f"python -m fcnlib train {HORSES}"
+    assert card["classes"] == ["background", "horse"]
+    assert {"data", "epochs", "minutes", "machine", "working_size"} <= set(card)
+    assert card["limits"] == list(recipes.HORSES_LIMITS)
+
+
+def test_the_horse_network_scores_what_its_card_says():
+    try:
+        unseen = datasets.load_horses("val")
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    card = models.read_card(HORSES)
+    confusion = training.evaluate_pictures(
+        models.load_pretrained(HORSES), unseen, card["working_size"]
+    )
+    measured = training.scores(confusion, card["classes"])
+    (stored,) = card["scores"].values()
+    assert flat(measured) == pytest.approx(flat(stored), abs=TOLERANCE)
+    assert measured["mean_iou"] >= 0.905
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+def test_the_horse_network_sees_horses_where_none_are(name):
+    pytest.importorskip("skimage", reason="its photographs are not installed")
+    predictions = models.predict_picture(
+        models.load_pretrained(HORSES),
+        photographs.load_photograph(name),
+        models.read_card(HORSES)["working_size"],
+    )
+    assert (predictions == 1).mean() > 0.1
 
 
 def test_the_pictures_are_there_and_large_enough():

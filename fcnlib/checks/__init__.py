@@ -19,3 +19,16 @@ from fcnlib.checks.lesson_05 import (
     iou_counterexample,
     moved_box_iou,
 )
+from fcnlib.checks.lesson_06 import (
+    faulty_training_lines,
+    summed_rate,
+    weighted_void_loss,
+)
+from fcnlib.checks.lesson_07 import (
+    jo_diagnosis,
+    loader_faults,
+    softmax_floor,
+    suspect_share,
+)
+from fcnlib.checks.lesson_08 import training_budget, twin_search, untrusted_lines
+from fcnlib.checks.lesson_09 import tile_starts, wrong_label

@@ -5,17 +5,18 @@ import numpy as np
 from fcnlib.checks.judging import compare_number, exercise
 
 _CLASSES = ("sky", "grass", "tree", "fence", "horse")
+_JOS_CLASSES = ("horse", "fence", "grass", "sky", "tree")  # by their numbers
 
 # The lines of the loader that are right, and why; then the faulty ones.
 _FAULTLESS = {
-    2: "a picture may be averaged; labels may not",
-    3: "IMREAD_UNCHANGED hands over the classes as they are stored",
-    4: "the nearest neighbor is the right choice for labels",
-    5: "labels are taken from the nearest neighbor, at the size of the picture",
+    2: "a picture may be averaged; labels may not.",
+    3: "IMREAD_UNCHANGED hands over the classes as they are stored.",
+    4: "the nearest neighbor is the right choice for labels.",
+    5: "labels are taken from the nearest neighbor, at the size of the picture.",
     6: "one draw in two flips the picture; which line must obey the same draw?",
-    7: "this flips the picture; whether the labels follow is decided elsewhere",
+    7: "this flips the picture; whether the labels follow is decided elsewhere.",
     9: "this flips the labels as line 7 flips the picture; which line decides when?",
-    10: "it hands over a picture and its labels",
+    10: "it hands over a picture and its labels.",
 }
 _FAULTS = {
     1: "one of Bruno's kind is left: which color comes first in the picture?",
@@ -53,7 +54,7 @@ def loader_faults(answer, random):
     for line in sorted(found - set(_FAULTS)):
         if line not in _FAULTLESS:
             return f"there is no line {line:g}; the lines are 1 to 10."
-        return f"line {line:g} is right: {_FAULTLESS[line]}."
+        return f"line {line:g} is right: {_FAULTLESS[line]}"
     left = [hint for line, hint in _FAULTS.items() if line not in found]
     return left[0] if left else None
 
@@ -105,6 +106,15 @@ def softmax_floor(answer, random):
         ),
         "the 1 of the true class also passes through exp; for 2 classes the share is"
         " e / (e + 1).": (-np.log(1 / 21), -np.log(1 / 20)),
+        "the floor does not grow with C in proportion; start from the share.": (
+            4.2 * np.log(1 + 4 / np.e),
+            np.float64(0.905 * 4.2),
+        ),
+        "the floor does not grow by the logarithm of C; start from the share.": (
+            np.log(1 + 4 / np.e) + np.log(4.2)
+        ),
+        "this is the equal share of an untrained network; the loss of the best output"
+        " is asked for.": (np.float64(1 / 21), np.float64(0.048)),
         "this is rounded too far; three decimals are asked for.": tuple(
             map(np.float64, (2.1, 2.12, 2))
         ),
@@ -127,6 +137,8 @@ def suspect_share(answer, random):
         mistakes = _suspect_mistakes(labels)
         found = answer(labels)
         hint = compare_number(found, _share(*_threes(labels)), mistakes, stage)
+        if hint == stage and np.array_equal(found, answer(labels[:9])):
+            return "it returns the same for different labels; do they enter it?"
         if hint is not None:
             return hint
     return None
@@ -189,6 +201,13 @@ def _suspect_mistakes(labels):
             np.mean(between[(right - left) % 256 >= 2]),
         ),
         "void counts as a class; try [[0, 1, 255], [0, 0, 2]].": _share(*outer),
+        "int8 has no 255, so void becomes -1; try [[1, 0, 255], [0, 0, 2]].": _share(
+            *(part.astype("int8").astype("int64") for part in outer)
+        ),
+        "void is dropped, and its neighbors join to threes; try [[0, 1, 255, 2],"
+        " [0, 0, 2, 2]].": (_share_without_void(labels)),
+        "threes run across rows, from the end of one to the next; try [[0, 0, 2],"
+        " [3, 3, 1]].": _share(*_threes(labels.reshape(1, -1))),
         "void in the middle is not left out; try [[0, 255, 2], [0, 1, 2]].": _share(
             *(part[ends_known] for part in outer)
         ),
@@ -254,6 +273,12 @@ def _suspect_mistakes(labels):
     }
 
 
+def _share_without_void(labels):
+    """Return the share if void is dropped from each row first."""
+    rows = [_threes(row[row < 255][np.newaxis]) for row in labels]
+    return _share(*(np.concatenate(part) for part in zip(*rows, strict=True)))
+
+
 def _rolled_share(labels):
     """Return the share if rows are closed to rings."""
     labels = labels.astype("int64")
@@ -294,7 +319,7 @@ def jo_diagnosis(answer, random):
     letter, names = answer
     if not isinstance(letter, str):
         return "the letter of the disease comes first, then the list of names."
-    letter = letter.strip().lower()
+    letter = letter.strip(" .:()'\"").lower()
     if letter != "c":
         return _ACQUITTED.get(letter, f"{letter!r} is none of the letters a to e.")
     return _wrong_names(names)
@@ -306,6 +331,8 @@ def _wrong_names(names):
         names = names.replace(",", " ").split()
     if not isinstance(names, tuple | list | np.ndarray) or len(names) != 5:
         return "the evidence is a list of five names, for the labels 0 to 4."
+    if any(isinstance(name, tuple | list | np.ndarray) for name in names):
+        return "this is a matrix; where in each row is the largest number?"
     names = [
         _CLASSES[name] if name in range(5) else str(name).strip().lower()
         for name in names
@@ -313,11 +340,18 @@ def _wrong_names(names):
     strange = [name for name in names if name not in _CLASSES]
     if strange:
         return f"{strange[0]!r} is no class; the classes are {', '.join(_CLASSES)}."
-    expected = sorted(_CLASSES)
+    expected = list(_JOS_CLASSES)
     if names == expected:
         return None
     if names == list(_CLASSES):
         return "this is the healthy program's order; Jo's score would be 0.7 then."
+    if names == sorted(_CLASSES):
+        return "this is sorted by name, and Jo's order is none of a sort; count it."
+    if names == [_CLASSES[_JOS_CLASSES.index(name)] for name in _CLASSES]:
+        return (
+            "this reads the columns, from the network to Jo; each name is what the"
+            " network calls one of Jo's numbers."
+        )
     if names == expected[::-1]:
         return "the order is reversed; the first name is for Jo's label 0."
     if len(set(names)) < 5:

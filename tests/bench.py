@@ -104,6 +104,19 @@ def step_times(size, batch_size, steps=24, epochs=4, repeats=2):
     return {way: 1000 * np.array(times) / steps for way, times in best.items()}
 
 
+def photograph_times():
+    """Time the segmentation of 400 x 300 pixels among pictures of other sizes."""
+    network = models.load_pretrained("horses-fcn8s")
+    working_size = models.read_card("horses-fcn8s")["working_size"]
+    times = []
+    for width in (400, 523, 311, 640, 400):
+        image = pasture.draw_scene(0, 300, width)[0]
+        start = time.perf_counter()
+        models.predict_picture(network, image, working_size)
+        times.append(1000 * (time.perf_counter() - start))
+    return times
+
+
 def main():
     """Print every benchmark."""
     times = confusion_times()
@@ -111,6 +124,10 @@ def main():
     for way, milliseconds in times.items():
         ratio = milliseconds / times[fcnlib]
         print(f"  {way.__name__:<17} {milliseconds:8.2f} ms   x {ratio:.2f}")
+    first, *_, last = photograph_times()
+    print("horses-fcn8s, a picture of 400 x 300 pixels")
+    print(f"  the first time    {first:8.2f} ms")
+    print(f"  after other sizes {last:8.2f} ms")
     for size, batch_size in (((160, 160), 8), (training.SIZE, training.BATCH_SIZE)):
         times = step_times(size, batch_size)
         print(f"training step of FCN-8s, {batch_size} x {size[0]} x {size[1]} pixels")

@@ -23,7 +23,7 @@ COMPLAINTS = {
     "Finn": "The loss does not move.",
     "Gita": "My loss does not move either. The learning rate is from a paper's code.",
     "Gus": "My loss is nan. The loss is from that code, the learning rate my own.",
-    "Hugo": "The loss falls a little, and then it stands still.",
+    "Hugo": "The loss falls a little, and then hardly any more.",
     "Ida": "It finds fences, with fine scores. So why do I never see one?",
     "Jo": "The maps look right to me. My score says that they are wrong.",
 }
@@ -138,9 +138,9 @@ def _order():
     return list(pasture.CLASSES)
 
 
-def _order_by_name():
+def _order_of_outlining():
     """List the classes by their numbers."""
-    return sorted(pasture.CLASSES)
+    return ["horse", "fence", "grass", "sky", "tree"]  # as they were outlined
 
 
 def _enlarge(labels):
@@ -234,7 +234,7 @@ _BROKEN = {
     "Gus": {"reduce": _add_up},
     "Hugo": {"finish": _finish_with_softmax},
     "Ida": {"judge": _judge_by_size},
-    "Jo": {"order": _order_by_name},
+    "Jo": {"order": _order_of_outlining},
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from fcnlib import checks, pasture
 
 NAMES = ("loader_faults", "softmax_floor", "suspect_share", "jo_diagnosis")
-BY_NAME = ["fence", "grass", "horse", "sky", "tree"]  # the classes in Jo's order
+JOS = ["horse", "fence", "grass", "sky", "tree"]  # the classes by Jo's numbers
 
 
 def threes(labels):
@@ -97,6 +97,17 @@ def with_void_in_the_divisor(labels):
     return counts(labels)[0] / (np.abs(left - right) >= 2).sum()
 
 
+def drops_void_in_loops(labels):
+    rows = [[label for label in row if label < 255] for row in labels.tolist()]
+    parts = [
+        (a, b, c)
+        for row in rows
+        for a, b, c in zip(row, row[1:], row[2:], strict=False)
+    ]
+    ends = [(a, b, c) for a, b, c in parts if abs(a - c) > 1]
+    return sum(min(a, c) < b < max(a, c) for a, b, c in ends) / len(ends)
+
+
 def changes_its_labels(labels):
     labels[labels == 255] = 0
     return right_share(labels)
@@ -112,11 +123,13 @@ RIGHT = [
     ("suspect_share", right_share),
     ("suspect_share", share_in_loops),
     ("suspect_share", share_by_median),
-    ("jo_diagnosis", ("c", BY_NAME)),
-    ("jo_diagnosis", ["C", tuple(sorted(pasture.CLASSES))]),
-    ("jo_diagnosis", (" c ", np.array(["Fence", "Grass", "Horse", "Sky", "Tree"]))),
-    ("jo_diagnosis", ("c", "fence, grass, horse, sky, tree")),
-    ("jo_diagnosis", ("c", np.array([3, 1, 4, 0, 2]))),
+    ("jo_diagnosis", ("c", JOS)),
+    ("jo_diagnosis", ["C", tuple(JOS)]),
+    ("jo_diagnosis", ("c:", JOS)),
+    ("jo_diagnosis", ("(c)", JOS)),
+    ("jo_diagnosis", (" c ", np.array(["Horse", "Fence", "Grass", "Sky", "Tree"]))),
+    ("jo_diagnosis", ("c", "horse, fence, grass, sky, tree")),
+    ("jo_diagnosis", ("c", np.array([4, 3, 1, 0, 2]))),
 ]
 
 WRONG = [
@@ -152,12 +165,31 @@ WRONG = [
     ("softmax_floor", np.log(np.e + 20), "the worst loss"),
     ("softmax_floor", 1, "exp of the others' 0 is 1"),
     ("softmax_floor", -np.log(1 / 21), "the loss at the start"),
+    ("softmax_floor", 0.905 * 21 / 5, "does not grow with C in proportion"),
+    ("softmax_floor", 4.2 * np.log(1 + 4 / np.e), "does not grow with C in proportion"),
+    ("softmax_floor", 0.905 + np.log(21 / 5), "by the logarithm of C"),
+    ("softmax_floor", np.log(4.2 * (1 + 4 / np.e)), "by the logarithm of C"),
+    ("softmax_floor", 1 / 21, "the equal share of an untrained network"),
     ("softmax_floor", 2.12, "rounded too far"),
     ("softmax_floor", [2.123], "one number is asked for, and this is a list"),
     ("softmax_floor", "2.123?", "one number is asked for"),
     ("softmax_floor", 7, "another number"),
     ("softmax_floor", right_share, "a function came"),
-    ("suspect_share", lambda labels: 0.5, "without void"),
+    ("suspect_share", lambda labels: 0.5, "the same for different labels"),
+    ("suspect_share", lambda labels: labels.mean(), "without void"),
+    ("suspect_share", answer(kind="int8"), "int8 has no 255"),
+    (
+        "suspect_share",
+        answer(kind="int8", known=lambda a, b, c: np.maximum(np.maximum(a, b), c) < 21),
+        "int8 has no 255",
+    ),
+    (
+        "suspect_share",
+        lambda labels: right_share(labels[labels < 255][np.newaxis]),
+        "across rows",
+    ),
+    ("suspect_share", drops_void_in_loops, "void is dropped"),
+    ("suspect_share", lambda labels: right_share(labels.reshape(1, -1)), "across rows"),
     ("suspect_share", answer(kind="uint8"), "bytes have no sign"),
     (
         "suspect_share",
@@ -250,23 +282,34 @@ WRONG = [
         lambda labels: right_share(labels) + (labels == 255).any(),
         "right without void, and fails with void",
     ),
-    ("jo_diagnosis", ("a", BY_NAME), "it is not a: upside down"),
+    ("jo_diagnosis", ("a", JOS), "it is not a: upside down"),
     ("jo_diagnosis", ("b", list(pasture.CLASSES)), "it is not b: counted from 1"),
-    ("jo_diagnosis", ("D", BY_NAME), "it is not d: with weights"),
-    ("jo_diagnosis", ["e", BY_NAME], "it is not e: void is 255"),
-    ("jo_diagnosis", ("f", BY_NAME), "'f' is none of the letters a to e"),
+    ("jo_diagnosis", ("D", JOS), "it is not d: with weights"),
+    ("jo_diagnosis", ["e", JOS], "it is not e: void is 255"),
+    ("jo_diagnosis", ("f", JOS), "'f' is none of the letters a to e"),
     ("jo_diagnosis", "c", "a pair is asked for"),
-    ("jo_diagnosis", ("c", *BY_NAME), "a pair is asked for"),
-    ("jo_diagnosis", (BY_NAME, "c"), "the letter of the disease comes first"),
-    ("jo_diagnosis", ("c", BY_NAME[:4]), "a list of five names"),
+    ("jo_diagnosis", ("c", *JOS), "a pair is asked for"),
+    ("jo_diagnosis", (JOS, "c"), "the letter of the disease comes first"),
+    ("jo_diagnosis", ("c", JOS[:4]), "a list of five names"),
     ("jo_diagnosis", ("c", 3), "a list of five names"),
-    ("jo_diagnosis", ("c", ["cow", *BY_NAME[1:]]), "'cow' is no class"),
+    ("jo_diagnosis", ("c", ["cow", *JOS[1:]]), "'cow' is no class"),
     ("jo_diagnosis", ("c", list(pasture.CLASSES)), "the healthy program's order"),
-    ("jo_diagnosis", ("c", BY_NAME[::-1]), "the order is reversed"),
-    ("jo_diagnosis", ("c", ["fence", *BY_NAME[:4]]), "a name comes twice"),
+    ("jo_diagnosis", ("c", JOS[::-1]), "the order is reversed"),
+    ("jo_diagnosis", ("c", ["fence", *JOS[:4]]), "a name comes twice"),
+    ("jo_diagnosis", ("c", sorted(pasture.CLASSES)), "sorted by name"),
     (
         "jo_diagnosis",
-        ("c", ["grass", "fence", "horse", "sky", "tree"]),
+        ("c", ["fence", "tree", "horse", "grass", "sky"]),
+        "this reads the columns",
+    ),
+    ("jo_diagnosis", ("c", np.array([3, 2, 4, 1, 0])), "this reads the columns"),
+    ("jo_diagnosis", ("c", 100 * np.eye(5, dtype=int)), "this is a matrix"),
+    ("jo_diagnosis", ("c", np.eye(5).tolist()), "this is a matrix"),
+    ("jo_diagnosis", ("c", [7888, 3443, 19508, 13900, 5712]), "'7888' is no class"),
+    ("jo_diagnosis", ("another order", JOS), "none of the letters a to e"),
+    (
+        "jo_diagnosis",
+        ("c", ["fence", "horse", "grass", "sky", "tree"]),
         "3 of the five names are at their place",
     ),
 ]
@@ -313,7 +356,7 @@ def test_a_function_that_returns_none_is_not_attempted(capsys):
 def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
     line = said(name, wrong, capsys)
     assert line.startswith("Not yet: ")
-    assert hint in line
+    assert hint in line and re.search(r"[^.?][.?]$", line)  # no "?." at the end
     for seed in range(10):
         assert checks.score(name, wrong, seed)[0] == 0
 

@@ -191,11 +191,16 @@ def test_the_scores_of_ida_come_from_the_background():
     assert list(cured.reported) == ["mean_iou"] and cured.reported["mean_iou"] < 0.6
 
 
-def test_jo_sorts_the_classes_by_name():
+def test_jo_numbers_the_classes_in_an_order_that_no_sorting_gives():
     sick, cured = both("Jo")
     confusion = count(sick.model, *joined(sick))
-    called = [pasture.CLASSES[number] for number in confusion.argmax(axis=1)]
-    assert called == sorted(pasture.CLASSES)
+    rows, columns = confusion.argmax(axis=1), confusion.argmax(axis=0)
+    called = [pasture.CLASSES[number] for number in rows]
+    assert called == ["horse", "fence", "grass", "sky", "tree"]
+    assert columns.tolist() == np.argsort(rows).tolist()  # the inverse order
+    # No class keeps its number, and neither a wrong direction nor a guess is right.
+    assert not np.any(rows == np.arange(5)) and not np.array_equal(rows, columns)
+    assert called not in (sorted(pasture.CLASSES), sorted(pasture.CLASSES, key=len))
     assert checks.score("jo_diagnosis", ("c", called)) == (1.0, "Correct.")
     assert count(cured.model, *joined(cured)).argmax(axis=1).tolist() == [*range(5)]
 

@@ -131,7 +131,7 @@ def suspect_share(answer, random):
 
     Example:
         >>> suspect_share(lambda labels: 0.5)
-        Not yet: it fails on labels without void.
+        Not yet: it returns the same for different labels; do they enter it?
     """
     for stage, labels in _label_maps(random):
         mistakes = _suspect_mistakes(labels)
@@ -346,7 +346,7 @@ def _wrong_names(names):
     if names == list(_CLASSES):
         return "this is the healthy program's order; Jo's score would be 0.7 then."
     if names == sorted(_CLASSES):
-        return "this is sorted by name, and Jo's order is none of a sort; count it."
+        return "this is sorted by name; which class is largest in each row?"
     if names == [_CLASSES[_JOS_CLASSES.index(name)] for name in _CLASSES]:
         return (
             "this reads the columns, from the network to Jo; each name is what the"

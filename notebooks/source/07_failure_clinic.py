@@ -26,7 +26,7 @@ plotting.show_images(
     ["picture", "lesson 4", "Ada", "Bruno"],
     alt="A horse behind a fence and three predictions. The program of lesson 4"
     " finds trees, horse and fence. Ada's finds hardly more than sky and"
-    " grass, Bruno's too much fence and no legs.",
+    " grass, and Bruno's draws one tree about twice as large.",
     class_names=pasture.CLASSES,
 )
 
@@ -61,12 +61,13 @@ plotting.show_images(
 # | 6 | pictures | What does the network draw? |
 #
 # The order matters: a loss means nothing if the labels are wrong, and a score
-# means nothing if the network never learned.
+# means nothing if the network never learned. What an owner brings along, a
+# complaint, a score or a picture, comes first. It is no evidence yet.
 
 # %% [markdown]
 # Eleven people wait, from Ada to Jo. Their names are invented. Their mistakes
 # are not: those of the first ten stand in public threads or files, which we name
-# after each diagnosis. They have nine diseases among them:
+# after each diagnosis. Those ten have nine diseases among them:
 #
 # - in the data: preprocessing twice, red and blue swapped;
 # - in the labels: interpolated labels, void as a class, flipped labels;
@@ -107,9 +108,9 @@ for name, run in users.items():
 #
 # ### Predict, then run
 #
-# The first layer of the network computes `x / 127.5 - 1`. It makes -1 of black,
-# 0, and 1 of white, 255. What does it make of Ada's black and white, which come
-# as -1 and 1? Write down both numbers, then run the cell.
+# The first layer of the network computes `x / 127.5 - 1`. It turns black (0)
+# into -1 and white (255) into 1. What does it make of Ada's black and white,
+# which come as -1 and 1? Write down both numbers, then run the cell.
 
 # %%
 colors = network.get_layer("colors")
@@ -118,13 +119,12 @@ twice = np.array(colors(once))
 hills = predict(ada.model, ada.batches[0][0])  # (16, 64, 64)
 
 assert np.allclose(once, [-1, 1]) and 0.015 < np.ptp(twice) < 0.016
-assert np.mean(hills == hills[0]) > 0.9
+assert np.mean((hills == hills[0]).all(axis=0)) > 0.85
 print("once", once.round(3), "twice", twice.round(3))
 
 # %% [markdown]
 # Black and white end less than 0.016 apart: to the network, every picture is
-# black. So over nine tenths of the pixels get the same class in all of Ada's 16
-# maps.
+# black. So at over 85 % of the pixels, all of Ada's 16 maps name the same class.
 #
 # A trial cure is an examination too. We undo the suspected mistake in the data,
 # leave the network alone, and count one metric by hand.
@@ -145,7 +145,7 @@ def count(model, batches):
 
 trials = {
     "as it comes": lambda images: images,
-    "stretched to 0..255": lambda images: 127.5 * (images + 1),
+    "stretched to 0..255": lambda images: 127.5 * (images + 1.0),
     "first color last": lambda images: images[..., ::-1],
 }
 tried = {}
@@ -195,13 +195,17 @@ assert bruno_scores[1] - bruno_scores[0] > 0.08
 # %% [markdown]
 # ## It learns, but not what it should
 #
-# Chloe, Dev and Eva train one small network: four convolutions, a fifth for the
-# scores, and a deconvolution. Each uses 320 scenes of 64 × 64 pixels, every
-# second one flipped from left to right, for six epochs. A healthy program gets
-# the same budget. Their label maps are stored at 40 × 40 pixels and enlarged.
+# Chloe, Dev and Eva train one small network: four convolutions, each with a
+# batch normalization, a fifth for the scores, and a deconvolution. Each uses
+# 320 scenes of 64 × 64 pixels, every second one flipped from left to right, for
+# six epochs. A healthy program gets the same budget. Their label maps are
+# stored at 40 × 40 pixels and enlarged.
 #
 # The cell trains all four, in about 20 seconds, and scores them on 64 unseen
-# scenes with faultless labels (200 if `FCNLIB_PROFILE` says `full`).
+# scenes with faultless labels (200 if `FCNLIB_PROFILE` says `full`). Loss,
+# score and pictures are what the owners bring along. The data are fine this
+# time: bytes, and red comes first. So the second examination follows, the
+# labels.
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -223,17 +227,15 @@ assert losses["Chloe"] < losses["healthy"] < losses["Dev"]
 assert scores["healthy"] > max(scores["Dev"], scores["Eva"])
 
 # %%
-drawn = [predict(learners[name].model, unseen[0][0]) for name in names]
-rows = [
-    [unseen[0][0][number], *(maps[number] for maps in drawn)]
-    for number in (3, 6)
-]
+drawn = [predict(run.model, unseen[0][0]) for run in learners.values()]
+panels = [part[number] for number in (3, 6) for part in unseen[0]]
+panels += [maps[number] for number in (3, 6) for maps in drawn]
 plotting.show_images(
-    rows[0] + rows[1],
-    2 * ["picture", *names],
-    alt="Two scenes with horses, and three predictions of each. Chloe's look"
-    " fair, Dev's have patches of sky under the horses, and Eva's horses are"
-    " blobs without legs.",
+    panels,
+    2 * ["picture", "labels"] + 2 * ["healthy", *names],
+    alt="Two scenes with horses, their labels, and four predictions of each."
+    " Chloe's look like the healthy ones, Dev's have patches of sky under the"
+    " horses, and Eva's horses are blobs without legs.",
     class_names=pasture.CLASSES,
 )
 
@@ -245,10 +247,10 @@ plotting.show_images(
 # ### Predict, then run
 #
 # Sky is 0, grass 1, tree 2, fence 3, horse 4. Around horses and fences lies a
-# rim of void. We take the histogram of the labels, and count how often sky
-# touches grass, tree and horse in a row. In healthy labels, how often does sky
-# touch a horse? Which classes can come between sky and tree, if someone averages
-# their numbers?
+# rim of void. We take the histogram of the labels. And we count how often sky
+# touches grass, tree and horse, between neighbors in one row. In healthy labels,
+# how often does sky touch a horse? Which class can come between sky and tree, if
+# someone averages their numbers?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -280,12 +282,14 @@ assert chloe[1][0] > 10 * healthy[1][0] and chloe[1][1] < healthy[1][1] / 9
 # Between sky and tree, the average of 0 and 2 is 1. In Chloe's labels grass
 # touches sky over ten times as often, more than 8 of 9 contacts of sky and tree
 # are gone, and void has doubled. She enlarges her label maps as if they were
-# pictures, bilinearly. Where void, 255, was averaged, other values came out. A line that
-# makes void of all that is no class has hidden them.
-#
-# Eva's histogram is the healthy one. Only the sides of her labels can be wrong,
-# so we hold them against the pictures. A toy first: one picture of 3 × 6
-# pixels, its label map, and the label map flipped.
+# pictures, bilinearly. Where void, 255, was averaged, other values came out. A
+# line that makes void of all that is no class has hidden them.
+
+# %% [markdown]
+# Eva's histogram is the healthy one. Her values are right; their places can be
+# wrong: flipped, or the labels of another picture. So we hold labels against
+# pictures. A toy first: one picture of 3 × 6 pixels, its label map, and the
+# label map flipped.
 
 # %%
 tiny_picture = np.tile([20, 20, 90, 90, 90, 90], (3, 1))
@@ -311,28 +315,43 @@ plotting.show_grids(
 # %% [markdown]
 # The border of the labels lies on the edge of the picture, and the flipped one
 # where the picture does not change. For how many of the 320 pairs does the
-# *flipped* label map fit better than its own?
+# *flipped* label map fit better than its own? As a control, we take the healthy
+# pairs and hand each picture the labels of another one: the shifted pairs.
+
 
 # %% tags=["nbval-ignore-output"]
-for name, run in learners.items():
-    pairs = [
-        (gray, labels)
-        for images, maps in run.batches
-        for gray, labels in zip(images.mean(axis=-1), maps, strict=True)
-    ]
-    flipped_fits = [
-        border_fit(gray, labels[:, ::-1]) > border_fit(gray, labels)
-        for gray, labels in pairs
-    ]
-    assert len(pairs) == 320 and len(run.batches) == 20
-    assert 0.45 < np.mean(flipped_fits) < 0.55 or np.mean(flipped_fits) < 0.05
-    print(f"{name:8} {sum(flipped_fits)} of {len(pairs)} fit better flipped")
+def fit_pairs(batches, shift=0):
+    """Return how each label map fits its picture, as it is and flipped."""
+    fits = []  # (N, 2) in the end
+    for images, maps in batches:
+        others = np.roll(maps, shift, axis=0)
+        for gray, labels in zip(images.mean(axis=-1), others, strict=True):
+            both = (labels, labels[:, ::-1])
+            fits.append([border_fit(gray, one) for one in both])
+    return np.array(fits)
+
+
+fits = {name: fit_pairs(run.batches) for name, run in learners.items()}
+fits["shifted"] = fit_pairs(learners["healthy"].batches, shift=1)
+flips = {name: np.sum(fit[:, 1] > fit[:, 0]) for name, fit in fits.items()}
+better = {name: fit.max(axis=1).mean() for name, fit in fits.items()}
+for name, number in flips.items():
+    print(f"{name:8} {number:3} of 320 flipped, fit {better[name]:5.2f}")
+assert flips["healthy"] < 16 and 140 < flips["Eva"] < 180
+assert 130 < flips["shifted"] < 190
+assert np.isclose(better["Eva"], better["healthy"])
+assert 0.15 < better["shifted"] / better["healthy"] < 0.25
 
 # %% [markdown]
-# In Eva's data it is about every second pair, elsewhere nearly none. She flips
-# pictures and forgets the label maps. Now that we know, one look at the labels
-# shows all three diseases. We could have begun with it, had we known which of
-# 320 pairs to look at.
+# In Eva's data about every second pair fits better flipped, in healthy data
+# nearly none. But about every second one of the shifted pairs does as well. The
+# last column is the better of both fits, on average. Hers is the healthy one:
+# her labels belong to their pictures, as they are or flipped. That of shifted
+# pairs is about a fifth.
+#
+# She flips pictures and forgets the label maps. Now that we know, one look at
+# the labels shows all three diseases. Only for Eva's did we have to know which
+# of 320 pairs to look at.
 
 # %%
 plotting.show_images(
@@ -348,22 +367,37 @@ plotting.show_images(
 )
 
 # %% [markdown]
-# All three are cured by one line, under the same budget.
+# Each is cured by one line, under the same budget. And Chloe asked whether the
+# lowest loss is good. Her labels and the healthy ones belong to the same
+# pictures, so both networks can be tried on both.
+
 
 # %% tags=["nbval-ignore-output"]
-cured = {name: cure(name, unseen) for name in names}
+def mean_loss(model, batches):
+    """Return the mean loss of a network on batches."""
+    losses = [model.loss(labels, model(images)) for images, labels in batches]
+    return np.mean(losses)
 
-own_scores = [
-    learners[name].reported["mean_iou"] for name in ("healthy", "Chloe")
-]
+
+cured = {name: cure(name, unseen) for name in names}
 assert min(cured[name][1] - cured[name][0] for name in ("Dev", "Eva")) > 0.01
-assert abs(own_scores[0] - own_scores[1]) < 0.05
-print("on their own labels: healthy {:.2f}, Chloe {:.2f}".format(*own_scores))
+
+pair = {name: learners[name] for name in ("Chloe", "healthy")}
+on_both = {
+    name: [mean_loss(run.model, other.batches) for other in pair.values()]
+    for name, run in pair.items()
+}
+for name, (on_chloes, on_healthy) in on_both.items():
+    assert on_chloes < on_healthy
+    print(f"{name:8} on Chloe's labels {on_chloes:.2f}", end=" ")
+    print(f"on healthy labels {on_healthy:.2f}")
+assert on_both["healthy"][1] < on_both["Chloe"][1]
 
 # %% [markdown]
-# Chloe gains little, and started from other first weights she may gain nothing:
-# her score is no evidence. On her own labels it is about as high as the healthy
-# one, since she trains and scores with the same mistake.
+# Her loss is the lowest because her labels ask less. Their void has doubled: it
+# is a broad rim around horses and fences, which no longer counts. On such labels
+# the healthy network's loss is lower too. On healthy labels hers is the higher
+# one. Losses compare networks only on the same labels.
 
 # %% [markdown]
 # Chloe's mistake was
@@ -455,7 +489,8 @@ plotting.show_curves(
 
 # %% [markdown]
 # Finn's and Gita's curves are one line, so the curve cannot tell them apart.
-# Gus's are nan from the first epoch on. What does the height of the line say?
+# Gus's losses are nan from the first epoch on. What does the height of the line
+# say?
 #
 # A network that knows nothing gives equal scores to all classes. After the
 # softmax, each of C classes has the probability 1/C, and the loss is the
@@ -470,14 +505,13 @@ for classes in (2, 5, 21):
     print(f"{classes:2} classes: loss {loss:.4f}")
 
 # %% [markdown]
-# For five classes it is 1.6094, the height of the line. With 21 classes people
-# ask about a
-# [repeated loss of 3.04452](https://github.com/longjon/caffe/issues/3).
-#
-# So two examinations come next: the loss at the start, and the first step on one
+# For five classes it is 1.6094, the height of the line. Two examinations come
+# next: the loss at the start, and the first step on one
 # batch. `clone_model` builds each network anew, with first weights drawn as in
 # the person's program. The step is the learning rate times the gradient. We
-# compare its length with the length of all weights.
+# compare its length with the length of all weights. In all five programs the
+# layer of the scores starts at zero, so the loss at the start is ln 5 exactly,
+# whatever the other weights are.
 #
 # ### Predict, then run
 #
@@ -512,20 +546,23 @@ for name, (start_loss, step) in firsts.items():
     print(f"{name:8} loss {start_loss:.4f}, step {step:.0e} of the weights")
 
 # %% [markdown]
-# Her step is a billion times shorter. It moves the weights by some trillionths
+# A loss of ln C alone does not mean healthy: Gita and Hugo start there as well.
+# Gita's step is a billion times shorter. It moves the weights by some trillionths
 # of their length, and a training of six epochs has 120 steps. A healthy step has
 # some thousandths.
 #
 # Finn's step is zero, and no learning rate makes it longer. All his kernels
-# start at zero, those of the deconvolution too. On its way back, a gradient is
-# multiplied by the kernels, so nothing is left of it. Only layers that score
-# classes may start at zero, as the skips of lesson 4 do.
-#
+# start at zero. Forward, every layer hands on zeros, and a kernel's gradient is
+# a multiple of its input. Backward, the gradient is multiplied by the kernels.
+# Only layers that score classes may start at zero, as the skips of lesson 4 do.
+# With 21 classes, such a start gave someone a
+# [repeated loss of 3.04452](https://github.com/longjon/caffe/issues/3).
+
+# %% [markdown]
 # Gus's loss at the start is ln 5 times the number of pixels in the batch that
 # are not void. He adds up the losses of all pixels, where the others take the
 # mean. So his step is over 50 times as long as all weights.
-
-# %% [markdown]
+#
 # Gita and Gus share a letter because they share a disease, from its two sides.
 # The published code of the FCN paper has a *summed* loss and learning rates down
 # to 1e-14. With a *mean* loss such a rate learns nothing. With a summed
@@ -535,39 +572,48 @@ for name, (start_loss, step) in firsts.items():
 # [another](https://github.com/wkentaro/pytorch-fcn/issues/17).
 #
 # Hugo remains. His loss starts at ln 5 and falls, so his steps move the weights.
-# Then it stands still above 1. We look at what his network gives out.
+# Then it hardly falls, and it stays above 1. We look at what his network gives
+# out.
 
 # %% tags=["nbval-ignore-output"]
 hugo = stuck["Hugo"]
-for name, run in {"healthy": learners["healthy"], "Hugo": hugo}.items():
-    first_images, _ = run.batches[0]  # (16, 64, 64, 3)
-    output = np.array(run.model(first_images, training=False))
-    sums = output.sum(axis=-1)
-    print(
-        f"{name:8} from {output.min():.2f} to {output.max():.2f},"
-        f" sums from {sums.min():.2f} to {sums.max():.2f}"
-    )
+first_images, _ = hugo.batches[0]  # (16, 64, 64, 3)
+outputs = {
+    name: np.array(run.model(first_images, training=False))
+    for name, run in {"healthy": learners["healthy"], "Hugo": hugo}.items()
+}
+for name, output in outputs.items():
+    print(f"{name:8} from {output.min():.2f} to {output.max():.2f}")
 
-assert np.allclose(sums, 1, atol=1e-4)  # Hugo's, the last ones
-print("the loss takes logits:", hugo.model.loss.get_config()["from_logits"])
+sums = outputs["Hugo"].sum(axis=-1)
+assert np.allclose(sums, 1, atol=1e-4) and outputs["healthy"].min() < 0
+assert np.allclose([firsts["Gita"][0], firsts["Hugo"][0]], np.log(5))
+print(f"Hugo's five, summed: from {sums.min():.2f} to {sums.max():.2f}")
+print("his loss takes logits:", hugo.model.loss.get_config()["from_logits"])
 
 # %% [markdown]
 # Hugo's outputs sum to 1: a softmax is in his network. His loss expects logits
-# and applies another. A toy: the network is sure and right, and gives the
-# probabilities 1, 0, 0, 0, 0.
+# and applies another. A toy: the network is sure, and gives the probabilities
+# 1, 0, 0, 0, 0. What does that cost where it is right, and where it is wrong?
 
-# %%
-sure_and_right = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
-softmax_again = np.exp(sure_and_right) / np.exp(sure_and_right).sum()
-floor = -np.log(softmax_again[0])
+# %% tags=["nbval-ignore-output"]
+sure = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+softmax_again = np.exp(sure) / np.exp(sure).sum()
+floor, worst = -np.log(softmax_again[[0, 1]])  # if class 0 is true, or 1
+print(softmax_again.round(3), f"loss {floor:.4f} or {worst:.4f}")
 
-assert np.isclose(floor, np.log(1 + 4 / np.e))
-assert np.log(5) > max(hugo.history["loss"])
-assert min(hugo.history["loss"]) > 1 > floor
-print(softmax_again.round(3), f"loss {floor:.4f}")
+assert np.isclose(floor, np.log(1 + 4 / np.e)) and np.isclose(worst, floor + 1)
+right = metrics.pixel_accuracy(count(hugo.model, hugo.batches))
+last = hugo.history["loss"][-1]
+assert 0.55 < right < 0.8 and abs(floor + (1 - right) - last) < 0.1
+assert np.log(5) > max(hugo.history["loss"]) and last > 1 > floor
+print(f"expected {floor + 1 - right:.2f}, and the last loss is {last:.2f}")
 
 # %% [markdown]
-# The best answer of all still costs 0.9048, and no training gets below that.
+# The best answer of all still costs 0.9048, and no training gets below that. A
+# sure and wrong one costs 1 more. About a third of Hugo's pixels are wrong. If
+# his network is sure of them, they add about a third to the floor. That is where
+# his curve ends.
 #
 # This was
 # [in a public notebook](https://github.com/sentinel-hub/field-delineation/issues/4)
@@ -646,7 +692,7 @@ plotting.show_images(
 # In Ida's labels 0.913 of the pixels are background, void left aside. Which
 # pixel accuracy, frequency-weighted IoU and mean IoU has a map without any
 # fence? Lesson 5 has the formulas. Write the three numbers down, then run the
-# cell. The weighted Jaccard index is another name for the second one.
+# cell.
 
 # %% tags=["nbval-ignore-output"]
 ida_confusion = count(ida.model, ida.batches)
@@ -666,8 +712,9 @@ assert np.allclose([*ida.reported.values()], [accuracy, weighted])
 
 # %% [markdown]
 # With the share p of the background they are p, p squared and p/2, and Ida's
-# are the same. Her scores are earned by the background alone. The network may
-# be improved later; first the score has to be able to say so.
+# are the same. Her scores are earned by the background alone. The second one is
+# also called the weighted Jaccard index. The network may be improved later;
+# first the score has to be able to say so.
 #
 # Someone asked
 # [why predictions are bad with 91 % accuracy](https://github.com/divamgupta/image-segmentation-keras/issues/82),
@@ -691,23 +738,13 @@ print(f"IoU of the fence alone: {fence_iou:.3f}")
 # ## The checklist as a function
 #
 # `training.examine` runs these examinations on any Keras network and any batches,
-# and it uses the history and the reported scores if you hand them over. Here it
-# meets Gita.
-
-# %% tags=["nbval-ignore-output"]
-from fcnlib import training
-
-gita = stuck["Gita"]
-print(training.examine(gita.model, gita.batches, gita.history, gita.reported))
-
-# %% [markdown]
-# It names what it found, the evidence with numbers, and what to try. It says
-# what it could not tell, and why.
+# and it uses the history and the reported scores if you hand them over. It looks
+# at 64 pairs.
 #
 # Does it find what we have found? These are our ten diagnoses, of nine diseases.
 
 # %%
-from fcnlib import examination
+from fcnlib import examination, training
 
 ours = {
     "Ada": "preprocessing twice",
@@ -726,7 +763,8 @@ len(examination.DISEASES)
 
 # %% [markdown]
 # Next, `examine` meets all ten. A second call gets network and batches alone,
-# without history and scores.
+# without history and scores. We print the evidence for each, and at the end the
+# whole report on Gita.
 
 # %% tags=["nbval-ignore-output"]
 import textwrap
@@ -737,14 +775,23 @@ full = [
     training.examine(run.model, run.batches, run.history, run.reported)
     for run in admitted
 ]
-
 for name, little, report in zip(ours, short, full, strict=True):
     assert report.diseases == (ours[name],)
     assert little.diseases == (() if name == "Ida" else (ours[name],))
-    print(f"{name}: {ours[name]}")
-    print(
-        textwrap.indent(textwrap.fill(report.findings[0].evidence, 72), "  ")
-    )
+    evidence = report.findings[0].evidence
+    print(textwrap.fill(f"{name}, {ours[name]}: {evidence}", 79))
+assert "takes 93.0% of" in evidence  # Ida's, the last one
+assert stuck["Gita"].model.optimizer.momentum == 0.9
+print(f"\n{full[6]}")  # Gita's
+
+# %% [markdown]
+# A finding comes with its evidence and with what to try. The report also says
+# what it could not tell, and why.
+#
+# In the 64 pairs that it looks at, 0.930 of Ida's pixels are background, and
+# 0.913 in all of hers. Gita's step is about ten times that of our cell. With
+# momentum 0.9, equal steps add up to ten times one, so `examine` divides a step
+# by 1 - 0.9.
 
 # %% [markdown]
 # | disease | the evidence that betrays it |
@@ -760,7 +807,7 @@ for name, little, report in zip(ours, short, full, strict=True):
 # | background score | the reported score beside that of a constant map |
 
 # %% [markdown]
-# It names the same disease for each of the ten. Nine of them need no history
+# `examine` names the same disease for each of the ten. Nine of them need no history
 # and no scores; only Ida's needs the scores that she reports. A red-blue swap
 # cannot be seen in a network that never learned, and `examine` says so.
 
@@ -834,6 +881,22 @@ def suspect_share(labels):
 # %%
 checks.suspect_share(suspect_share)
 
+# %% [markdown]
+# Once the check says `Correct`, try your function in an empty cell. Hand it the
+# label maps of `learners["Chloe"]` and of `learners["healthy"]`, joined to one
+# tall map: with `run` for one of them, that is
+# `np.concatenate([labels for _, labels in run.batches]).reshape(-1, 64)`. Which
+# share would make you suspicious?
+
+# %% tags=["solution", "nbval-ignore-output"]
+found_shares = {}
+for name, run in learners.items():
+    tall = np.concatenate([labels for _, labels in run.batches])
+    found_shares[name] = suspect_share(tall.reshape(-1, 64))
+    print(f"{name:8} {found_shares[name]:.4f}")
+
+assert found_shares.pop("Chloe") > 0.7 and max(found_shares.values()) < 0.01
+
 # %% [markdown] tags=["instructor"]
 # **For instructors.** The difference of bytes is the frequent mistake: 1 - 2 is
 # 255, so ends that differ by 1 only are counted as well, if the left one is the
@@ -850,7 +913,7 @@ jo = patients.admit("Jo")
 jo_images, jo_labels = jo.batches[0]
 jo_report = training.examine(jo.model, jo.batches, jo.history, jo.reported)
 
-assert jo_report.diseases == () and jo.reported["mean_iou"] < 0.25
+assert jo_report.diseases == () and jo.reported["mean_iou"] < 0.1
 print(jo.complaint)
 print("mean IoU {mean_iou:.2f}".format(**jo.reported), jo_report.diseases)
 jo_maps = predict(jo.model, jo_images)
@@ -858,7 +921,7 @@ plotting.show_images(
     [jo_images[2], jo_maps[2], jo_images[3], jo_maps[3]],
     2 * ["picture", "Jo"],
     alt="Two pictures with horses and what is drawn for Jo: sky, grass,"
-    " trees, fence and horses are where they belong.",
+    " trees, fence and horses are mostly where they belong.",
     class_names=pasture.CLASSES,
 )
 
@@ -876,7 +939,7 @@ plotting.show_images(
 #
 # Bind `jo_diagnosis` to a pair: the letter, and the evidence. The evidence is a
 # list of five class names: what the network mostly calls the pixels that Jo's
-# labels call 0, 1, 2, 3 and 4. For a healthy program it is
+# labels number 0, 1, 2, 3 and 4. For a healthy program it is
 # `["sky", "grass", "tree", "fence", "horse"]`. Once the check says `Correct`,
 # `cure("Jo")` in an empty cell shows the broken line.
 #
@@ -896,13 +959,13 @@ plotting.show_images(
 # <details><summary>Hint 3</summary>
 #
 # Where is the largest number of the first row? Its column has a name in
-# `pasture.CLASSES`. Read the five names: who would sort them like that?
+# `pasture.CLASSES`. Read the five names: who would outline things in that order?
 #
 # </details>
 
 # %%
 # solution
-jo_diagnosis = ("c", ["fence", "grass", "horse", "sky", "tree"])
+jo_diagnosis = ("c", ["horse", "fence", "grass", "sky", "tree"])
 
 # %%
 checks.jo_diagnosis(jo_diagnosis)
@@ -910,7 +973,8 @@ checks.jo_diagnosis(jo_diagnosis)
 # %% [markdown] tags=["instructor"]
 # **For instructors.** Many say "b", as the score is low and a shift by one is
 # well known. Ask which number the sky has in Jo's labels, and which it would
-# have then. Programs that sort folder names number classes as Jo's does.
+# have then. Others read the columns: ask what a row counts. Jo's numbers are the
+# order of a list in a tool, in which someone outlined the horse first.
 
 # %% [markdown]
 # ## Summary
@@ -918,8 +982,10 @@ checks.jo_diagnosis(jo_diagnosis)
 # In this lesson you:
 #
 # - ran six examinations, from the data to the pictures, on eleven programs;
-# - told nine diseases apart, although some share a symptom, down to one curve;
-# - measured each cure by the score before and after, with one line changed.
+# - told nine diseases apart, although some share a symptom, as Finn and Gita
+#   share one curve;
+# - measured each cure, one changed line: by the score before and after, and for
+#   Ida by what a better score says.
 #
 # All pictures so far were drawn. The next lesson asks: does it work on
 # photographs?

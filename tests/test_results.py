@@ -99,6 +99,9 @@ def test_the_horse_network_is_small_and_its_card_is_whole():
     assert card["classes"] == ["background", "horse"]
     assert {"data", "epochs", "minutes", "machine", "working_size"} <= set(card)
     assert card["limits"] == list(recipes.HORSES_LIMITS)
+    (scores,) = card["scores"].values()
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"`{HORSES}` has a mean IoU of {scores['mean_iou']:.3f}" in page
 
 
 def test_the_horse_network_scores_what_its_card_says():
@@ -170,3 +173,32 @@ def test_what_the_page_says_of_the_comparison(comparison):
     assert min(column(weighted, "mean_accuracy")) > max(column(plain, "mean_accuracy"))
     assert fence(weighted) < fence(plain) - 0.05
     assert max(column(weighted, "mean_iou")) < min(three[2])
+
+
+@pytest.fixture(scope="module")
+def transferred():
+    return json.loads((RESULTS / "transfer.json").read_text())
+
+
+def test_the_page_shows_the_stored_transfer_to_the_digit(transferred):
+    page = (RESULTS / "README.md").read_text(encoding="utf-8")
+    assert experiments.summarize(transferred) in page
+    assert transferred["pictures_seen"] == 1780
+
+
+def test_what_the_page_says_of_the_transfer(transferred):
+    def runs(start, photographs):
+        return [
+            run["mean_iou"]
+            for run in transferred["runs"]
+            if (run["start"], run["photographs"]) == (start, photographs)
+        ]
+
+    counts = experiments.PHOTOGRAPHS
+    for count in counts:
+        assert len(runs("scratch", count)) == len(runs("pasture", count)) == 3
+        assert min(runs("pasture", count)) > max(runs("scratch", count))
+    assert min(runs("pasture", 30)) > max(runs("scratch", counts[-1]))
+    for start in ("VGG16", "frozen VGG16"):
+        assert len(runs(start, counts[-1])) == 2
+        assert max(runs(start, counts[-1])) < min(runs("pasture", counts[-1]))

@@ -83,6 +83,45 @@ def with_shares(find_shares):
     return answer
 
 
+def with_parts(
+    shift_sums=True,
+    shift_truths=True,
+    top=lambda x: x.max(axis=1, keepdims=True),
+    total=lambda powers: powers.sum(axis=1, keepdims=True),
+    log=np.log,
+):
+    """Return an answer with a wrong part in the logarithm of the softmax."""
+
+    def answer(logits, labels, class_weights):
+        x, y = logits[labels < 255], labels[labels < 255]
+        logs = log(total(np.exp(x - shift_sums * top(x))))
+        table = logs - (x - shift_truths * top(x))
+        return np.mean(np.array(class_weights)[y] * table[range(len(y)), y])
+
+    return answer
+
+
+def with_table(combine):
+    """Return an answer that takes too much from the losses of all classes."""
+
+    def answer(logits, labels, class_weights):
+        x, y = logits[labels < 255], labels[labels < 255]
+        table = np.logaddexp.reduce(x, axis=1, keepdims=True) - x
+        return combine(table, y, np.array(class_weights))
+
+    return answer
+
+
+def whole_table(table, y, w):
+    return (table[:, y] * w[y]).sum() / len(y)
+
+
+def no_mask(logits, labels, class_weights):
+    x, y = logits.reshape(-1, logits.shape[-1]), labels.ravel()
+    losses = np.logaddexp.reduce(x, axis=1) - x[range(len(y)), y]
+    return (np.array(class_weights)[y] * losses).mean()
+
+
 def naive(x):
     powers = np.exp(x)
     return powers / powers.sum(axis=1, keepdims=True)
@@ -172,6 +211,9 @@ WRONG = [
     ("summed_rate", 2500, "divides the pixels by the rate"),
     ("summed_rate", 1 / 300, "how many times smaller"),
     ("summed_rate", 0.2, "of the example"),
+    ("summed_rate", 0.6 / 250, "0.6 is the rate of the example"),
+    ("summed_rate", 0.1 / 3, "the example's valid pixels"),
+    ("summed_rate", -0.0004, "makes the loss grow"),
     ("summed_rate", 0.07, "another number"),
     ("summed_rate", [0.0004], "one number is asked for, and this is a list"),
     ("summed_rate", "1/2500", "of the type str"),
@@ -188,7 +230,7 @@ WRONG = [
     ("faulty_training_lines", [8], "line 8 is right: it remembers"),
     ("faulty_training_lines", {9}, "line 9 is right: it keeps"),
     ("faulty_training_lines", [10], "line 10 is right: it takes"),
-    ("faulty_training_lines", [1, 5, 6, 11], "line 11 is right: the test split"),
+    ("faulty_training_lines", [1, 5, 6, 11], "a use that comes too early."),
     ("faulty_training_lines", [0, 1], "no line 0; the lines are 1 to 11"),
     ("faulty_training_lines", [12], "no line 12"),
     ("faulty_training_lines", [1.5], "no line 1.5"),
@@ -257,6 +299,50 @@ WRONG = [
         "weighted_void_loss",
         lambda x, y, w: right_loss(x, y, w) / x.shape[-1],
         "over the classes too",
+    ),
+    ("weighted_void_loss", with_parts(shift_truths=False), "in one part"),
+    ("weighted_void_loss", with_parts(shift_sums=False), "in one part"),
+    ("weighted_void_loss", with_parts(top=lambda x: x.max(axis=0)), "largest of each"),
+    (
+        "weighted_void_loss",
+        with_parts(total=lambda powers: powers.sum(axis=0)[None]),
+        "added over the pixels",
+    ),
+    ("weighted_void_loss", with_parts(total=np.sum), "powers of all pixels"),
+    ("weighted_void_loss", with_parts(log=np.log2), "go with the natural logarithm"),
+    ("weighted_void_loss", with_parts(log=np.log10), "go with the natural logarithm"),
+    ("weighted_void_loss", with_table(whole_table), "the classes of all pixels"),
+    (
+        "weighted_void_loss",
+        with_table(lambda table, y, w: whole_table(table, y, w) / len(y)),
+        "the classes of all pixels",
+    ),
+    (
+        "weighted_void_loss",
+        with_table(lambda table, y, w: (w * table).sum() / len(y)),
+        "losses of all classes",
+    ),
+    (
+        "weighted_void_loss",
+        with_table(lambda table, y, w: (w * table).mean()),
+        "losses of all classes",
+    ),
+    (
+        "weighted_void_loss",
+        with_losses(lambda w, losses, y: (losses - np.log(w[y])).mean()),
+        "outside the logarithm",
+    ),
+    (
+        "weighted_void_loss",
+        with_losses(lambda w, losses, y: (w[y] * (1 - np.exp(-losses))).mean()),
+        "1 minus the share",
+    ),
+    ("weighted_void_loss", no_mask, "255 is taken for the number of a class"),
+    ("weighted_void_loss", lambda x, y, w: 3.235, "the answer of the example"),
+    (
+        "weighted_void_loss",
+        with_losses(lambda w, losses, y: w[y] * losses),
+        "this is an array, (30,)",
     ),
     ("weighted_void_loss", over_all, "void pixels are in the count"),
     ("weighted_void_loss", filled_with(0), "count as class 0"),
@@ -370,7 +456,7 @@ def test_the_inputs_in_hints_show_the_mistake(name, wrong, hint, capsys):
 
 def test_most_hints_hold_such_an_input(capsys):
     lines = [said(name, wrong, capsys) for name, wrong, _ in WRONG]
-    assert sum(bool(INPUTS.search(line)) for line in lines) == 30
+    assert sum(bool(INPUTS.search(line)) for line in lines) == 43
 
 
 def test_the_example_of_the_lesson(capsys):

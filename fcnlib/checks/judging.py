@@ -278,3 +278,24 @@ def is_yes(found):
         came = type(found).__name__
         raise Mistake(f"it returns {came}, and True or False is asked for.")
     return bool(found)
+
+
+def find_faults(answer, faults, faultless):
+    """Return a hint on a list of the faulty lines of a program, or `None` if right.
+
+    `faults` maps the faulty lines to what is asked while they are missing, `faultless`
+    the others to why they are right.
+    """
+    is_set = isinstance(answer, set | frozenset)
+    try:
+        found = {float(line) for line in np.ravel(list(answer) if is_set else answer)}
+    except (TypeError, ValueError):
+        return "numbers of lines are asked for, as in [2, 3]."
+    for line in sorted(found - set(faults)):
+        if line not in faultless:
+            last = max(*faults, *faultless)
+            return f"there is no line {line:g}; the lines are 1 to {last}."
+        reason = faultless[line]
+        return f"line {line:g} is right: {reason}{'' if reason[-1] in '.?' else '.'}"
+    left = [hint for line, hint in faults.items() if line not in found]
+    return left[0] if left else None

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fcnlib.checks.judging import compare_number, exercise
+from fcnlib.checks.judging import Mistake, compare_number, exercise, find_faults
 
 # The lines of the training that are right, and why; then the faulty ones.
 _FAULTLESS = {
@@ -14,8 +14,8 @@ _FAULTLESS = {
     8: "it remembers the best score",
     9: "it keeps the weights of the best epoch",
     10: "it takes the weights of the best epoch, not of the last",
-    11: "the test split is scored here, at the end, as it should; where is it used too"
-    " early?",
+    11: "the test split is scored here, at the end, as it should; look for a use that"
+    " comes too early",
 }
 _FAULTS = {
     1: "the one about void is left: who tells the loss which label is no class?",
@@ -60,6 +60,11 @@ def summed_rate(answer, random):
         "this is how many times smaller it gets; the rate itself is asked for.": (
             *(1 / pixels),
         ),
+        "0.6 is the rate of the example; the program's is another.": 0.6 / 250,
+        "3 is the number of the example's valid pixels; how many has the program?": (
+            0.1 / 3
+        ),
+        "a learning rate is above 0; a negative one makes the loss grow.": -0.1 / 250,
         "this is the answer of the example.": 0.2,
     }
     return compare_number(answer, 0.1 / 250, mistakes)
@@ -76,17 +81,7 @@ def faulty_training_lines(answer, random):
         >>> faulty_training_lines([3])
         Not yet: line 3 is right: no mean IoU is below 0.
     """
-    is_set = isinstance(answer, set | frozenset)
-    try:
-        found = {float(line) for line in np.ravel(list(answer) if is_set else answer)}
-    except (TypeError, ValueError):
-        return "numbers of lines are asked for, as in [2, 3]."
-    for line in sorted(found - set(_FAULTS)):
-        if line not in _FAULTLESS:
-            return f"there is no line {line:g}; the lines are 1 to 11."
-        return f"line {line:g} is right: {_FAULTLESS[line]}."
-    left = [hint for line, hint in _FAULTS.items() if line not in found]
-    return left[0] if left else None
+    return find_faults(answer, _FAULTS, _FAULTLESS)
 
 
 @exercise("06_training", asks_for="function")
@@ -103,7 +98,14 @@ def weighted_void_loss(answer, random):
     """
     for stage, logits, labels, class_weights in _batches(random):
         expected, mistakes = _loss_and_mistakes(logits, labels, class_weights)
-        found = answer(logits, labels, class_weights)
+        try:
+            found = answer(logits, labels, class_weights)
+        except Mistake as mistake:
+            if "index 255" in str(mistake):
+                return "a label of 255 is taken for the number of a class; it is void."
+            raise
+        if np.ndim(found) and isinstance(found, np.ndarray):
+            return f"one number is asked for, and this is an array, {found.shape}."
         hint = compare_number(found, expected, mistakes, stage)
         if hint is not None:
             return hint
@@ -196,8 +198,17 @@ def _loss_and_mistakes(logits, labels, weights):
         " [[[[0, 0]]]], labels [[[0]]] and weights [1, 1].": np.mean(
             weights[classes] * _cross_entropy(kept, classes, axis=0)
         ),
+        **_part_mistakes(kept, classes, weights[classes]),
+        **_table_mistakes(kept, classes, weights),
         "this averages over the classes too; try logits [[[[0, 0]]]], labels [[[0]]]"
         " and weights [1, 1].": expected / logits.shape[-1],
+        "each pixel may lower its own logits by one number, and this takes the largest"
+        " of each class over the pixels; try logits [[[[0, 1], [0, 0]]]], labels"
+        " [[[0, 0]]] and weights [1, 1].": (
+            np.mean(
+                weights[classes] * _cross_entropy(kept - kept.max(axis=0), classes)
+            ),
+        ),
         **_void_mistakes(logits, labels, weights),
         **_batch_mistakes(logits, labels, weights),
         "a small number that is added to the shares, or below which they are cut, caps"
@@ -205,8 +216,62 @@ def _loss_and_mistakes(logits, labels, weights):
             *_capped(losses, weights[classes]),
         ),
         "this is the number of valid pixels.": count,
+        "this is the answer of the example; compute it from the arguments.": (
+            *np.array([3.235, 14 / 3 * np.log(2)]),
+        ),
     }
     return expected, mistakes
+
+
+def _part_mistakes(kept, classes, weights):
+    """Map hints to the losses whose logarithm is taken in wrong parts."""
+    places = np.arange(len(classes)), classes
+    lowered = kept - kept.max(axis=-1, keepdims=True)
+    powers, losses = np.exp(lowered), _cross_entropy(kept, classes)
+    return {
+        "the largest logit is subtracted in one part of the logarithm only; try logits"
+        " [[[[1, 1]]]], labels [[[0]]] and weights [1, 1].": (
+            np.mean(weights * (losses - kept.max(axis=-1))),
+            np.mean(weights * (losses + kept.max(axis=-1))),
+        ),
+        "the powers are added over the pixels, not over the classes; try logits"
+        " [[[[0, 0]]]], labels [[[0]]] and weights [1, 1].": np.mean(
+            weights * (np.log(powers.sum(axis=0)) - lowered)[places]
+        ),
+        "the powers of all pixels are added; try logits [[[[0, 0], [0, 0]]]], labels"
+        " [[[0, 0]]] and weights [1, 1].": np.mean(
+            weights * (np.log(powers.sum()) - lowered[places])
+        ),
+        "the logits go with the natural logarithm, and this takes another; try logits"
+        " [[[[0, 0]]]], labels [[[0]]] and weights [1, 1].": tuple(
+            np.mean(weights * (log(powers.sum(axis=-1)) - lowered[places]))
+            for log in (np.log2, np.log10)
+        ),
+        "the weight belongs outside the logarithm; try logits [[[[0, 0]]]], labels"
+        " [[[0]]] and weights [2, 1].": np.mean(losses - np.log(weights)),
+        "this is 1 minus the share, not minus its logarithm; try logits [[[[0, 0]]]],"
+        " labels [[[0]]] and weights [1, 1].": (
+            *(np.mean(weights * (1 - np.exp(-losses))), np.mean(1 - np.exp(-losses))),
+        ),
+    }
+
+
+def _table_mistakes(kept, classes, weights):
+    """Map hints to the sums of more than one number for each pixel."""
+    lowered = kept - kept.max(axis=-1, keepdims=True)
+    table = np.log(np.exp(lowered).sum(axis=-1, keepdims=True)) - lowered
+    pairs = weights[classes] * table[:, classes]
+    return {
+        "each pixel is paired with the classes of all pixels; try logits"
+        " [[[[0, 1], [0, 0]]]], labels [[[0, 1]]] and weights [1, 1].": (
+            *(pairs.sum() / len(pairs), pairs.sum(), pairs.mean()),
+        ),
+        "the losses of all classes are added, and only the true one counts; try logits"
+        " [[[[0, 0]]]], labels [[[0]]] and weights [1, 2].": (
+            *((weights * table).sum() / len(table), table.sum() / len(table)),
+            *(np.mean(weights * table), table.mean()),
+        ),
+    }
 
 
 def _void_mistakes(logits, labels, weights):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fcnlib.checks.judging import compare_number, exercise
+from fcnlib.checks.judging import compare_number, exercise, find_faults
 
 _CLASSES = ("sky", "grass", "tree", "fence", "horse")
 _JOS_CLASSES = ("horse", "fence", "grass", "sky", "tree")  # by their numbers
@@ -46,17 +46,7 @@ def loader_faults(answer, random):
         >>> loader_faults([2])
         Not yet: line 2 is right: a picture may be averaged; labels may not.
     """
-    is_set = isinstance(answer, set | frozenset)
-    try:
-        found = {float(line) for line in np.ravel(list(answer) if is_set else answer)}
-    except (TypeError, ValueError):
-        return "numbers of lines are asked for, as in [2, 3]."
-    for line in sorted(found - set(_FAULTS)):
-        if line not in _FAULTLESS:
-            return f"there is no line {line:g}; the lines are 1 to 10."
-        return f"line {line:g} is right: {_FAULTLESS[line]}"
-    left = [hint for line, hint in _FAULTS.items() if line not in found]
-    return left[0] if left else None
+    return find_faults(answer, _FAULTS, _FAULTLESS)
 
 
 @exercise("07_failure_clinic", asks_for="value")

@@ -22,7 +22,7 @@ plotting.show_images(
 )
 
 # %% [markdown]
-# Both have the same layers. Between them lie some thousands of small steps.
+# Both have the same layers. Between them lie thousands of small steps.
 #
 # After this lesson you can:
 #
@@ -111,7 +111,7 @@ np.testing.assert_allclose(means_in_ln2, [2, 2, 1.5], rtol=1e-5)
 
 # %% [markdown]
 # Which mean is right? The next cell pads the four pixels with void, as a small
-# picture is padded among large ones, and takes both means again.
+# picture is padded among large ones.
 
 # %%
 padded_labels = np.pad(tiny_labels, (0, 2), constant_values=255)  # (4, 4)
@@ -138,6 +138,12 @@ np.testing.assert_allclose(padded_over_all, 1.5 / 4)
 # stochastic gradient descent (SGD), subtracts the gradient times one number. This
 # number is called the **learning rate**, and says how far a step goes.
 #
+# How long a step is also depends on the loss. The authors' published code takes
+# the sum over the pixels of a picture, with the rate 10⁻¹⁰ for FCN-32s. The
+# gradient of a sum is that of the mean times the number of pixels. So for
+# 500 × 375 pixels, the same step with a mean needs 187,500 times that rate.
+
+# %% [markdown]
 # ### Predict, then run
 #
 # A network with one parameter, w, has the loss w², so its gradient is 2w. It
@@ -158,22 +164,18 @@ def descend(learning_rate, steps):
 
 
 paths = [descend(Fraction(*rate), 3) for rate in ((1, 4), (1, 1), (3, 2))]
-rate_for_mean = Fraction(1, 10**10) * 500 * 375
+rate_for_sum = Fraction(1, 10**10)
+rate_for_mean = rate_for_sum * 500 * 375
 
-assert rate_for_mean == Fraction(3, 160_000)
+assert rate_for_mean == 187_500 * rate_for_sum
 for path in paths:
     print(*path)
 
 # %% [markdown]
 # The first path halves w at each step. The second jumps to and fro forever. The
-# third moves away: steps that are too long make the loss grow.
-#
-# How long a step is also depends on the loss. The authors' published code takes
-# the sum over the pixels of a picture, with the rate 10⁻¹⁰. The gradient of a sum
-# is that of the mean times the number of pixels. So for 500 × 375 pixels, the same
-# step with a mean needs 187,500 times that rate, as the cell asserted. With 10⁻¹⁰
-# and a mean, nothing is learned; with a usual rate and a sum, the loss becomes nan
-# (wkentaro/pytorch-fcn issues 17 and 54).
+# third moves away: steps that are too long make the loss grow. With a sum, so does
+# a usual rate: one user's loss became nan with 10⁻⁴ (wkentaro/pytorch-fcn issue
+# 17). With 10⁻¹⁰ and a mean, each step is 187,500 times too short.
 
 # %% [markdown]
 # ### Exercise: a rate for a sum
@@ -205,8 +207,7 @@ for path in paths:
 
 # %%
 # solution
-valid_pixels = 2 * 10 * 15 - 50
-summed_rate = 0.1 / valid_pixels
+summed_rate = 0.1 / (2 * 10 * 15 - 50)
 
 # %%
 from fcnlib import checks
@@ -221,8 +222,7 @@ checks.summed_rate(summed_rate)
 # %% [markdown]
 # ## Which optimizer, which rate, which schedule?
 #
-# For experiments we need a network that trains in seconds. The cell also sets the
-# sizes of this lesson.
+# For experiments we need a network that trains in seconds.
 
 # %%
 import os
@@ -234,7 +234,7 @@ SIZE, NUM_SCENES, BATCH_SIZE, EPOCHS = (
 
 
 def small_network(seed):
-    """Build a network of 25 thousand parameters; the seed fixes the first."""
+    """Build a network of 24 thousand parameters; the seed fixes the first."""
     keras.utils.set_random_seed(seed)
     options = {"padding": "same", "activation": "relu"}
     network = [
@@ -274,6 +274,7 @@ def find_gradients(network, images, labels):
     return tape.gradient(loss, network.trainable_weights)
 
 
+assert round(small_network(seed=0).count_params(), -3) == 24_000
 [scenes[0].shape for scenes in (few_scenes, other_scenes)]
 
 # %% [markdown]
@@ -325,34 +326,34 @@ def train_small(
 # each rate two seeds.
 
 # %% tags=["nbval-ignore-output"]
-POWERS = {"SGD": (-2, -1, 0), "Adam": (-3, -2, -1)}  # of 10: the rates
+RATES = {"Adam": (0.001, 0.01, 0.1), "SGD": (0.01, 0.1, 1.0)}
 
 
 def try_rates(name, seed):
     """Train with each learning rate of an optimizer."""
     optimizer = getattr(keras.optimizers, name)
-    return [train_small(optimizer(10.0**n), seed=seed) for n in POWERS[name]]
+    return [train_small(optimizer(rate), seed=seed) for rate in RATES[name]]
 
 
-pairs = [(name, seed) for name in POWERS for seed in (0, 1)]
+pairs = [(name, seed) for name in RATES for seed in (0, 1)]
 rate_losses = np.array([try_rates(*pair) for pair in pairs])  # (4, 3)
-best_powers = rate_losses.reshape(2, 2, 3).mean(axis=1).argmin(axis=1)
+best_rates = rate_losses.reshape(2, 2, 3).mean(axis=1).argmin(axis=1)
 plotting.show_curves(
     {
-        f"{name}, seed {seed}": (POWERS[name], losses)
+        f"{name}, seed {seed}": ([str(rate) for rate in RATES[name]], losses)
         for (name, seed), losses in zip(pairs, rate_losses, strict=True)
     },
     "Loss over learning rate, two seeds each. Adam at 0.01 is lowest.",
-    x_label="exponent of the learning rate",
+    x_label="learning rate",
     y_label="loss",
 )
-assert list(best_powers) == [1, 1]  # the middle one
+assert list(best_rates) == [1, 1]  # the middle one
 
 # %% [markdown]
-# Each optimizer has its valley. To the left, steps are too short for this budget;
-# to the right they overshoot. The valleys lie at different rates, so optimizers
-# must not be compared at one rate. And two seeds of one setting differ too: one
-# seed is an anecdote.
+# On the mean of two seeds, each optimizer has its valley. To the left, steps are too
+# short for this budget; to the right they overshoot. The valleys lie at different
+# rates, so optimizers must not be compared at one rate. And two seeds of one setting
+# differ too: one seed is an anecdote.
 #
 # A **schedule** is a rule that gives each step a learning rate of its own. Ours
 # rises over the first tenth of the steps. Then it falls along half a wave of a
@@ -387,32 +388,43 @@ np.testing.assert_allclose(rates, by_keras, atol=1e-8)
 round(float(rates.mean()) / 0.02, 3)
 
 # %% [markdown]
-# A half. The next cell compares it with a constant rate of the same top, with Adam
-# and three seeds.
+# A half. The next cell compares schedules with constant rates, by Adam and three
+# seeds.
 
 # %% tags=["nbval-ignore-output"]
-schedules = {"constant": 0.02, "scheduled": keras_schedule(45, 0.02)}
-schedule_losses = {
-    name: [
+schedules = {
+    "constant 0.02": 0.02,
+    "scheduled 0.02": keras_schedule(45, 0.02),
+    "scheduled 0.01": keras_schedule(45, 0.01),
+    "constant 0.005": 0.005,
+}
+
+
+def try_schedule(rate):
+    """Train with Adam and three seeds."""
+    return [
         train_small(keras.optimizers.Adam(rate), seed=seed)
         for seed in (0, 1, 2)
     ]
-    for name, rate in schedules.items()
-}
-schedule_means = {n: np.mean(row) for n, row in schedule_losses.items()}
 
-assert schedule_means["scheduled"] < schedule_means["constant"]
+
+schedule_losses = {name: try_schedule(schedules[name]) for name in schedules}
+high, high_scheduled, lower_scheduled, low = (
+    np.mean(losses) for losses in schedule_losses.values()
+)
+assert high_scheduled < high - 0.05
+assert low < min(high_scheduled, lower_scheduled + 0.05)
 for name, losses in schedule_losses.items():
     print(name, *(f"{loss:.2f}" for loss in losses))
 
 # %% [markdown]
-# The schedule wins: with a constant rate, the last steps are as wild as the first.
-# Last, the batch size, under one budget of scenes and at one rate.
+# At 0.02 the schedule helps much; against a lower constant rate we see no gain
+# here. It forgives a rate that is too high. Last, the batch size, under one budget.
 #
 # ### Predict, then run
 #
-# Each run sees 720 scenes. How many steps does it take with batches of 8, of 16,
-# and of 60? Which learns most?
+# Each run sees 240 scenes three times, at the rate 0.005. How many steps does it
+# take with batches of 8, of 16, and of 60? Which learns most? A guess is fine.
 
 # %% tags=["nbval-ignore-output"]
 BATCH_SIZES = (8, 16, 60)
@@ -430,12 +442,12 @@ for size, losses in batch_losses.items():
     print(f"batches of {size}: {720 // size} steps, loss {seeds}")
 
 # %% [markdown]
-# Small batches take more steps, and here that wins. Larger batches have calmer
-# gradients and could afford a higher rate. So a batch size holds for its rate and
-# its budget alone.
+# Small batches take more steps, and here that wins. This holds for one rate and one
+# budget alone.
 #
 # `training.fit` puts the pieces together: the loss over valid pixels, Adam with
-# weight decay (a pull of all weights toward 0), and this schedule.
+# weight decay (a pull of all weights toward 0), this schedule, and gradients cut to
+# length 1 if they are longer.
 
 # %% [markdown]
 # ## One draw for image and labels
@@ -475,7 +487,7 @@ plotting.show_images(
 # check it, we hand it a label map as its own picture. If both move together, a
 # class keeps one color, but for the borders, where colors mix.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 painted = plotting.colorize(truth)
 augmented = datasets.batches([(painted, truth)], truth.shape, 1, augment=True)
 moved_painted, moved_truth = (part[0] for part in next(iter(augmented)))
@@ -491,21 +503,24 @@ def share_of_one_color(image, labels):
     return sum(right) / (labels != 255).sum()
 
 
-assert share_of_one_color(moved_painted, moved_truth) > 0.85
-assert share_of_one_color(moved_painted, other_draw) < 0.75
-assert np.array_equal(moved_truth == 255, moved_truth > 4)
+one_draw, two_draws = (
+    share_of_one_color(moved_painted, labels)
+    for labels in (moved_truth, other_draw)
+)
+assert one_draw > 0.85 and two_draws < 0.75
+print(f"one draw {one_draw:.2f}, two draws {two_draws:.2f}")
 
 # %% [markdown]
 # ## First, overfit one batch
 #
-# Before a long training, let the network learn one batch by heart. If the loss does
-# not fall from about ln 5, that of equal shares, toward 0, a long training will not
-# work either. To show what this proves, one of our four label maps is mirrored, and
-# its image is not.
+# Before a long training, let the network learn one batch by heart, here in 120
+# steps. If the loss does not fall from about ln 5, that of equal shares, to a fifth
+# of it, a long training will not work either. To show what this proves, one of our
+# four label maps is mirrored, and its image is not.
 #
 # ### Predict, then run
 #
-# Will the loss still fall?
+# Will the loss still fall? (Each number is the mean of 20 steps.)
 
 # %% tags=["nbval-ignore-output"]
 from fcnlib import metrics
@@ -517,7 +532,7 @@ def count_pixels(network, images, labels):
     return metrics.confusion_matrix(labels, predictions, 5)
 
 
-one_images, right_labels = (scenes[:4] for scenes in few_scenes)
+one_images, right_labels = (scenes[4:8] for scenes in few_scenes)
 one_labels = np.concatenate([right_labels[:3], right_labels[3:, :, ::-1]])
 one_batch = tf.data.Dataset.from_tensors((one_images, one_labels))
 keras.utils.set_random_seed(0)
@@ -533,8 +548,8 @@ memory_scores = metrics.mean_iou(own_counts), metrics.mean_iou(other_counts)
 plotting.show_images(
     [one_images[3], one_labels[3], learned],
     ["picture", "wrong labels", "learned"],
-    alt="A scene, its mirrored label map, and the prediction, which is the"
-    " mirrored map.",
+    alt="A scene, its mirrored label map, and the prediction: it resembles the"
+    " mirrored map, with its rails melted into blobs.",
     class_names=pasture.CLASSES,
 )
 assert fitted.history["loss"][-1] < np.log(5) / 5 and memory_scores[0] > 0.7
@@ -543,10 +558,10 @@ assert metrics.iou(own_counts).argmin() == pasture.CLASSES.index("fence")
 print("mean IoU {:.2f}, on other scenes {:.2f}".format(*memory_scores))
 
 # %% [markdown]
-# It does; the worst class is the fence, thinner than the 8 pixels between two
-# scores. The network learned the mirrored map too. So the test does not prove that
-# the labels are right. It proves that labels reach the loss, and gradients the
-# parameters.
+# It does. The loss stalls above 0: the schedule has brought the rate to 0, and the
+# worst class, the fence, is thinner than the 8 pixels between two scores. The
+# network learned the mirrored map too. So the test does not prove that the labels
+# are right. It proves that labels reach the loss, and gradients the parameters.
 #
 # On other scenes the score is far lower. **Overfitting** is learning the training
 # pictures so closely that others are not learned.
@@ -576,8 +591,8 @@ len(train_pairs), len(val_pairs), len(test_scenes[0])
 # %% [markdown]
 # No scene is in two splits. All networks get the same scenes, epochs, recipe and
 # seed; only the skip connections differ. After each epoch, `ModelCheckpoint` saves
-# the weights if the mean IoU on the validation split is the best so far. In the
-# end the best ones come back.
+# the weights if the mean IoU on the validation split is the best so far. In the end
+# the best come back.
 
 
 # %%
@@ -607,8 +622,8 @@ def train(build, scenes, epochs=EPOCHS, before=None):
 # %% [markdown]
 # ### Predict, then run
 #
-# Write down in which order the final losses of the three networks come, and which
-# class all of them find worst. Then run the cell and watch the bars.
+# Write down in which order the final validation losses of the three networks come,
+# and which class all of them find worst.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -628,14 +643,18 @@ curves = {
 plotting.show_curves(
     curves,
     alt="The losses of three networks, on training and validation scenes, all"
-    " fall. FCN-32s is highest, FCN-8s lowest.",
+    " fall. FCN-32s is highest in the end, FCN-8s lowest.",
     x_label="epoch",
     y_label="loss",
 )
+ends = np.array([losses[-1] for _, losses in curves.values()]).reshape(3, 2)
+assert (np.diff(ends, axis=0) < 0).all() and (np.diff(ends) < 0).all()
 
 # %% [markdown]
-# Each skip connection lowers the loss. Now nothing is left to choose, and each
-# network is scored on the test split.
+# Each skip connection lowers the loss. Validation losses end below training losses:
+# training scenes are augmented, and their losses averaged while the network still
+# learns. Now nothing is left to choose, and each network is scored on the test
+# split.
 
 # %% tags=["nbval-ignore-output"]
 confusions = {
@@ -654,10 +673,11 @@ for name, row in zip(confusions, class_ious, strict=True):
     print(f"{name:8}", *(f"{value:6.2f}" for value in [*row, row.mean()]))
 
 # %% [markdown]
-# The order is that of lesson 4, and the fence is worst. But this is one seed. The
-# course stores a longer comparison, made by `python -m fcnlib compare`: 1,500 scenes of 128 × 128, 7
+# The order is that of lesson 4, and the fence is worst. Where the best epoch was the
+# last, the choice changed nothing. But this is one seed. The course stores a longer
+# comparison, made by `python -m fcnlib compare`: 1,500 scenes of 128 × 128, 7
 # epochs, three seeds. The cell computes one mean and its spread, the sample standard
-# deviation, by hand, and shows all.
+# deviation, by hand.
 
 # %%
 import json
@@ -688,27 +708,25 @@ Markdown(summary)
 
 # %% [markdown]
 # In brackets stands the spread. Of the first three rows, every run of one is above
-# every run of the row before: the order does not hang on the seed.
+# every run of the row before: the order does not depend on the seed.
 #
 # The paper found the same order on Pascal VOC (Table 2): mean IoU 59.4, 62.4 and
-# 62.7, so +3.0 and +0.3 points. Why do ours gain more? Networks fail near borders
-# first. The next cell measures how much of a scene lies within 16 pixels, half a
-# cell of FCN-32s, of a border: at 128 × 128, and drawn at 512 × 512, about as large
-# as VOC's pictures.
+# 62.7, so +3.0 and +0.3 points. Why do ours gain more? The next cell measures how
+# many valid pixels lie within 16 pixels, half a cell of FCN-32s, of a border: at
+# 128 × 128, and drawn at 512 × 512, about as large as VOC's pictures.
 
 # %%
 import cv2
 
 
 def share_near_borders(side, distance=16):
-    """Return the share of pixels near another label, in ten scenes."""
+    """Return the share of valid pixels near another class, in ten scenes."""
     _, label_maps = pasture.draw_scenes(range(10), side, side)
     window = np.ones((2 * distance + 1,) * 2, dtype="uint8")
-    near = [
-        cv2.dilate(labels, window) != cv2.erode(labels, window)
-        for labels in label_maps
-    ]
-    return np.mean(near)
+    known = label_maps < 255
+    highest = [cv2.dilate(labels, window) for labels in label_maps * known]
+    lowest = [cv2.erode(labels, window) for labels in label_maps]
+    return np.mean(np.not_equal(highest, lowest)[known])
 
 
 near_shares = [share_near_borders(side) for side in (128, 512)]
@@ -718,13 +736,12 @@ if found:
     assert 0.10 < of_16s.mean() - of_32s.mean() < 0.11
     assert 0.05 < of_8s.mean() - of_16s.mean() < 0.06
 
-assert near_shares[0] > 0.8 and near_shares[1] < 0.5
+assert near_shares[0] > 0.75 and near_shares[1] < 0.5
 print("near a border: {:.0%} and {:.0%}".format(*near_shares))
 
 # %% [markdown]
-# At our size most of a scene lies so near a border, at VOC's less than half. And our
-# truth is exact at thin rails and legs, where VOC's has a wide void rim. So our skips
-# gain more: 10 and 5 points in the stored runs.
+# At our size most of a scene lies so near a border, drawn as large as VOC's, less
+# than half. That may be why our skips gain more: 10 and 5 points in the stored runs.
 
 # %% [markdown]
 # ### Exercise: find the mistake
@@ -748,8 +765,9 @@ print("near a border: {:.0%} and {:.0%}".format(*near_shares))
 # print(mean_iou(model, test_images, test_labels))          # line 11
 # ```
 #
-# Three lines are faulty; each can be mended in that line alone. Set
-# `faulty_training_lines` to a list of their numbers, as in `[2, 3]`.
+# Three lines are faulty. Each can be mended in that line alone, even by leaving
+# something out. Set `faulty_training_lines` to a list of their numbers, as in `[2,
+# 3]`.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -793,11 +811,12 @@ checks.faulty_training_lines(faulty_training_lines)
 #
 # ### Predict, then run
 #
-# The stages share the same number of epochs. In how many does pool3 take part? Will
-# FCN-8s get further in stages or at once?
+# The three stages split the 6 epochs evenly. In how many of them does the skip from
+# pool3 learn? Will FCN-8s get further in stages or at once?
 
 # %% tags=["nbval-ignore-output"]
 shares = [len(part) for part in np.array_split(range(EPOCHS), 3)]
+assert shares[2] == 2
 stage_32s, _ = train(models.fcn32s, draw_batches(), shares[0])
 stage_16s, _ = train(models.fcn16s, draw_batches(), shares[1], stage_32s)
 stage_8s, _ = train(models.fcn8s, draw_batches(), shares[2], stage_16s)
@@ -811,11 +830,11 @@ if found:
 print(f"staged {staged_iou:.2f}, at once {mean_ious[2]:.2f}")
 
 # %% [markdown]
-# In all stored runs, at once is better: its skips learn during all epochs. Our own
-# one seed is an anecdote. The authors started from VGG16's weights and trained for
-# days. Their published networks, staged and at once, score 65.5 and 65.4. For the
-# latter they scaled the pools down. Ours are normalized, and the row "scaled skips"
-# shows what the same factors do here: they almost silence them.
+# In all stored runs, at once is better. One likely reason: in stages, the skip from
+# pool3 learns in 2 of 6 epochs. The authors started from VGG16's weights and
+# trained for days. Their published networks, staged and at once, score 65.5 and
+# 65.4. For the latter they multiplied pool4 by 0.01 and pool3 by 0.0001. Our pools
+# are normalized: in the row "scaled skips", the same factors almost silence them.
 
 # %% [markdown]
 # ## What if a class is rare?
@@ -858,20 +877,22 @@ def show_classes(title, confusion):
 
 
 plain_fence = show_classes("plain", confusions["fcn8s"])
-weighed_fence = show_classes("weighed", count_pixels(weighed, *test_scenes))
-assert weighed_fence[0] > plain_fence[0] + 0.1
-assert weighed_fence[1] < plain_fence[1]
+weighed_counts = count_pixels(weighed, *test_scenes)
+gain = show_classes("weighed", weighed_counts) - plain_fence
+wrong = np.delete(weighed_counts[:, 3], 3)  # sky, grass, tree, horse
+print("false fence: sky, grass, tree, horse", *(wrong / wrong.sum()).round(2))
+assert gain[0] > 0.1 and gain[1] < 0
+assert wrong[1] > wrong.sum() / 2 and wrong[3] > wrong[0] + wrong[2]
 if found:
     change = stored_scores("fcn8s weighted classes") - stored_scores("fcn8s")
     assert (change[:, [1, 3, 5]] < 0).all()  # grass, fence, mean
 
 # %% [markdown]
 # Much more of the fence is found (its recall), and less of what is called fence is
-# right (its precision): a missed fence is now dearer than a false one, and the false
-# ones are grass. In a short training, where the plain network hardly knows the fence,
-# that can help its IoU. In the stored runs it does not: compare the rows "fcn8s" and
-# "fcn8s weighted classes". In every seed the IoU of fence and grass fell, and the
-# mean too.
+# right (its precision): a missed fence is now dearer than a false one. Most false
+# ones are grass, then horse. In a short training that can help the IoU of the
+# fence. In the stored runs, the IoU of fence and grass fell with every seed, and
+# the mean too.
 
 # %% [markdown]
 # ### Exercise: the loss with void and weights
@@ -940,8 +961,8 @@ checks.weighted_void_loss(weighted_void_loss)
 #
 # - computed a loss with void and a training step by hand, and found Keras in
 #   agreement;
-# - saw in small experiments how rate, schedule and batch size matter, and how two
-#   seeds differ;
+# - saw in small experiments how rate and batch size matter, that a schedule
+#   forgives a rate that is too high, and how two seeds differ;
 # - trained three networks under one budget, chose their best epochs on one split,
 #   and scored them on another;
 # - measured what class weights give to the fence, and what they take.
@@ -963,5 +984,5 @@ checks.weighted_void_loss(weighted_void_loss)
 #   Restarts](https://arxiv.org/abs/1608.03983). The cosine schedule.
 # - D. Eigen, R. Fergus (2015):
 #   [Predicting Depth, Surface Normals and Semantic
-#   Labels](https://arxiv.org/abs/1411.4734). Section 6.3.2 has the weights by
-#   median frequency.
+#   Labels](https://arxiv.org/abs/1411.4734). Section 6.3.2 has a variant of the
+#   weights by median frequency.

@@ -123,6 +123,8 @@ def train(options):
         )
     if options.data == "folder":
         _check_folders(options)
+    elif options.images or options.labels:
+        raise ValueError("--images and --labels need --data folder; add it")
     _import_tensorflow()
     from fcnlib import fine_tuning, recipes
 
@@ -520,11 +522,23 @@ def _check_folders(options):
     for name in ("images", "labels"):
         if getattr(options, name) is None:
             raise ValueError(f"--data folder needs --{name}; add it")
+    for folder in map(pathlib.Path, (options.images, options.labels)):
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder} is no folder; give one with pictures")
 
 
 def _is_shipped(name):
-    """Say whether a name is not the path of a card of the user's own."""
-    return not name.endswith(".json")
+    """Say whether a name is a shipped network's, and not the path of a card."""
+    from fcnlib import models
+
+    if name.endswith(".json"):
+        return False
+    if name not in models.PRETRAINED:
+        raise ValueError(
+            f"expected one of {', '.join(models.PRETRAINED)}, or the path "
+            f"networks/{name}.json of your own, but got {name!r}: choose one."
+        )
+    return True
 
 
 def _load_network(name):

@@ -6,10 +6,11 @@ import os
 import pathlib
 import platform
 
+import cv2
 import keras
 import numpy as np
 
-from fcnlib import datasets, models, training
+from fcnlib import datasets, folders, models, training
 
 BATCH_SIZE = 8
 # Lower than from scratch, so that little of what was learned before is lost.
@@ -62,7 +63,9 @@ def train_on_folder(
     Nothing is trained before `datasets.inspect_folder` finds no problem. A fifth of
     the pairs is held out; after each epoch that scores best on them, the network and
     its card are stored, so that an interruption leaves the best so far. The same call
-    goes on from the last whole epoch.
+    goes on from the last whole epoch; any other call for a name that is there is
+    refused. Pictures are learned at the scale at which `models.predict_picture` shows
+    them to a network: small ones are enlarged to the working size.
 
     Args:
         name: String, the name of the new network and of its files.
@@ -78,7 +81,8 @@ def train_on_folder(
         Dictionary, the card.
 
     Raises:
-        ValueError: If something is wrong with the name, the pictures or the labels.
+        ValueError: If something is wrong with the name, the pictures or the labels,
+            or if another network of that name is in the folder.
         FileNotFoundError: If a folder is missing.
 
     Example:
@@ -112,9 +116,10 @@ def train_on_folder(
         "machine": f"{os.cpu_count()} {platform.machine()} cores",
         "limits": [LIMIT],
     }
+    backup = _choose_backup(card, learned, folder)
     model = models._build(card)
     models.copy_weights(base, model)
-    _fine_tune(model, card, learned, held_out, folder)
+    _fine_tune(model, card, learned, held_out, folder, backup)
     model, card = load_network(folder / f"{name}.json")
     confusion = training.evaluate_pictures(
         model,
@@ -239,23 +244,41 @@ def _inspect(images_folder, labels_folder, class_names):
     if report.problems:
         raise ValueError(
             f"{labels_folder}: expected label maps to learn from, but found "
-            f"{len(report.problems)} problems: repair the files listed above."
+            f"{folders._count(len(report.problems), 'problem')}: repair the "
+            "files listed above."
         )
     highest = np.flatnonzero(report.counts[:255]).max()
     return class_names or [str(number) for number in range(highest + 1)]
 
 
-def _fine_tune(model, card, learned, held_out, folder):
-    """Train a network, from where an interrupted training of the same card ended."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _choose_backup(card, learned, folder):
+    """Return where a training keeps its state, unless it would overwrite another."""
     digest = hashlib.sha256(json.dumps([card, list(map(str, learned))]).encode())
     backup = folder / f"{card['name']}.training" / digest.hexdigest()[:16]
+    for suffix in (".json", ".weights.h5"):
+        path = folder / f"{card['name']}{suffix}"
+        if path.exists() and not backup.is_dir():
+            raise ValueError(
+                f"{path}: expected a new name, or an interrupted training that was "
+                "called in the same way, but another network is there: choose another "
+                "name, or delete this file."
+            )
+    return backup
+
+
+def _fine_tune(model, card, learned, held_out, folder, backup):
+    """Train a network, from where an interrupted training of the same card ended."""
+    folder.mkdir(parents=True, exist_ok=True)
     best, stored = -1, folder / f"{card['name']}.json"
-    if backup.is_dir() and stored.is_file():
+    if stored.is_file():
         scores = json.loads(stored.read_text(encoding="utf-8"))["scores"]
         best = max(score["mean_iou"] for score in scores.values())
     keras.utils.set_random_seed(0)
     size = card["working_size"]
+    learned, held_out = (
+        [_scale(*datasets.read_pair(*pair), size) for pair in pairs]
+        for pairs in (learned, held_out)
+    )
     training.fit(
         model,
         datasets.batches(learned, size, BATCH_SIZE, augment=True),
@@ -266,4 +289,18 @@ def _fine_tune(model, card, learned, held_out, folder):
             keras.callbacks.BackupAndRestore(backup),
             _KeepBest(card, folder, best),
         ],
+    )
+    if backup.parent.is_dir() and not any(backup.parent.iterdir()):
+        backup.parent.rmdir()
+
+
+def _scale(image, labels, size):
+    """Bring a pair to the scale at which `models.predict_picture` shows it."""
+    height, width = labels.shape
+    scale = min(size[0] / height, size[1] / width)
+    scaled_size = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return (
+        cv2.resize(image, scaled_size, interpolation=method),
+        cv2.resize(labels, scaled_size, interpolation=cv2.INTER_NEAREST_EXACT),
     )

@@ -11,7 +11,10 @@ import numpy as np
 import PIL.Image
 
 # Kinds of findings that are worth knowing and do no harm.
-_NOTES = ("palette", "absent class", "gaps", "alpha channel", "16-bit image")
+_NOTES = (
+    *("palette", "absent class", "gaps", "alpha channel", "16-bit image"),
+    "perhaps a mask",
+)
 
 # A softened map can hold all 256 numbers, and nobody reads so many.
 _LISTED_SHARES = 40
@@ -123,7 +126,8 @@ def inspect_folder(images_folder, labels_folder, num_classes=None):
     ending, 16 bits, with an alpha channel), masks of 0 and 255 whose 255 would be taken
     for void, edges that an interpolation or antialiasing has softened, classes that are
     counted from 1, numbers that are no class, and maps that are all void. What is no
-    fault, such as a palette or a class that never occurs, is noted. A bad file never
+    fault, or may be none, such as a palette, a class that never occurs, or one map of
+    0 and 255 among others, is noted. A bad file never
     raises an error.
 
     Args:
@@ -224,6 +228,8 @@ def _report_sizes(path, size, image_size, report):
 def _report_unreadable(path, expected, error, report):
     """Report a file that no reader can decode."""
     reason = textwrap.shorten(str(error) or type(error).__name__, width=150)
+    if isinstance(error, PIL.UnidentifiedImageError):
+        reason = "no known format"  # Pillow would name the bytes and not the file
     found = f"a file that cannot be read ({reason})"
     report.add(path, "unreadable", expected, found, "copy or save it again")
 
@@ -392,6 +398,10 @@ def _inspect_values(each, are_masks, limit, report):
     if are_masks and used[-1] > 0:
         found = "a mask of 0 and 255, where 255 would be void"
         report.add(each.path, "0/255 mask", "class 1", found, "save 1 in place of 255")
+    elif used == [0, 255]:
+        found = "only 0 and 255, as in a mask, where 255 is void"
+        advice = "save the class in place of 255, unless these pixels are void"
+        report.add(each.path, "perhaps a mask", "classes", found, advice)
     elif used == [255]:
         advice = "remove the pair, or label it"
         report.add(each.path, "all void", "pixels of a class", "only 255", advice)

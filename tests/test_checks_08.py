@@ -138,6 +138,76 @@ def one_way(first, second):
     return np.argwhere((b[None] & ~a[:, None]).sum(axis=(2, 3)) <= 8)
 
 
+def by_axes(*axes, shape=(-1, 16, 2, 16, 2)):
+    """Return a search whose squares are averaged over other axes."""
+
+    def grids(pictures):
+        return by_own_mean(pictures.reshape(shape).mean(axis=axes))
+
+    return lambda first, second: near(grids(first), grids(second))
+
+
+def combined(combine, limit=8):
+    """Return a search that makes one number of four pixels in its own way."""
+
+    def grids(p):
+        p = p.astype(float)
+        four = (p[:, ::2, ::2], p[:, ::2, 1::2], p[:, 1::2, ::2], p[:, 1::2, 1::2])
+        return by_own_mean(combine(four))
+
+    return lambda first, second: near(grids(first), grids(second), limit)
+
+
+def over(axis, statistic=np.mean):
+    """Return a search that compares squares with another mean."""
+    return searched(lambda grids: grids > statistic(grids, axis=axis, keepdims=True))
+
+
+def turning(*turns):
+    """Return a search that also looks at pictures turned over."""
+
+    def search(first, second):
+        found = [listed(first, second)]
+        found += [listed(first, turn(second)) for turn in turns]
+        return sorted({pair for pairs in found for pair in pairs})
+
+    return search
+
+
+def flip_sideways(pictures):
+    return pictures[:, :, ::-1]
+
+
+def flip_over(pictures):
+    return pictures[:, ::-1]
+
+
+def close_pixels(first, second):
+    apart = np.abs(first[:, None].astype(int) - second[None])
+    return np.argwhere(apart.mean(axis=(2, 3)) < 5)
+
+
+def mean_of_differences(first, second):
+    a, b = by_own_mean(squares_of(first)), by_own_mean(squares_of(second))
+    return np.argwhere((a[:, None] != b[None]).mean(axis=(2, 3)) <= 8)
+
+
+def first_corner(first, second):
+    a, b = by_own_mean(first[:, :16, :16]), by_own_mean(second[:, :16, :16])
+    return near(a, b)
+
+
+def correlated(first, second):
+    a, b = by_own_mean(squares_of(first)), by_own_mean(squares_of(second))
+    rows = [grids.reshape(len(grids), -1) for grids in (a, b)]
+    return np.argwhere(np.corrcoef(*rows)[: len(a), len(a) :] > 0.9)
+
+
+def without_axes(first, second):
+    a, b = squares_of(first), squares_of(second)
+    return near(a > a.mean(axis=(1, 2)), b > b.mean(axis=(1, 2)))
+
+
 RIGHT = [
     ("training_budget", (60, 156)),
     ("training_budget", [60.0, np.int64(156)]),
@@ -147,6 +217,8 @@ RIGHT = [
     ("twin_search", in_loops),
     ("twin_search", by_opencv),
     ("twin_search", lambda first, second: listed(first, second)[::-1]),
+    ("twin_search", by_axes(2, 4)),
+    ("twin_search", combined(sum)),
     ("untrusted_lines", [3, 4, 11]),
     ("untrusted_lines", {11, 4, 3}),
     ("untrusted_lines", (4.0, 3, np.int64(11))),
@@ -178,18 +250,45 @@ WRONG = [
     ("twin_search", first_of_each, "several twins"),
     ("twin_search", returns_in_the_loop, "inside the loop"),
     ("twin_search", no_twins, "that are no twins"),
-    ("twin_search", canceling, "they cancel"),
+    ("twin_search", canceling, "+1 and -1 cancel"),
     ("twin_search", equal_pixels, "a darker copy has others"),
     ("twin_search", equal_squares, "a darker copy has others"),
     ("twin_search", searched(lambda grids: grids > 128), "compared with 128"),
     ("twin_search", searched(lambda grids: grids > grids.mean()), "over all pictures"),
     ("twin_search", in_bytes, "a byte"),
-    ("twin_search", one_pixel_each, "one pixel is taken"),
+    ("twin_search", one_pixel_each, "one or two of each"),
+    ("twin_search", combined(lambda four: four[0] + four[3]), "one or two "),
+    ("twin_search", combined(lambda four: four[0] + four[1]), "one or two "),
+    ("twin_search", combined(lambda four: np.max(four, 0)), "its largest or smallest"),
+    ("twin_search", combined(lambda four: np.min(four, 0)), "its largest or smallest"),
     ("twin_search", all_pixels, "single pixels"),
+    (
+        "twin_search",
+        lambda f, s: near(by_own_mean(f), by_own_mean(s), 32),
+        "single pixels",
+    ),
+    ("twin_search", first_corner, "first 16 x 16 pixels"),
+    ("twin_search", by_axes(1, 3, shape=(-1, 2, 16, 2, 16)), "axes 2 and 4"),
+    ("twin_search", by_axes(1, 3), "axes of length 2"),
+    ("twin_search", mean_of_differences, "a mean is never above 1"),
+    ("twin_search", over(0), "taken over axis 0"),
+    ("twin_search", over(1), "each column has a mean"),
+    ("twin_search", over(2), "each row has a mean"),
+    ("twin_search", over((1, 2), np.median), "this is the median"),
+    ("twin_search", without_axes, "keepdims=True"),
+    ("twin_search", close_pixels, "numbers are compared"),
+    ("twin_search", turning(flip_sideways), "mirror images"),
+    ("twin_search", turning(flip_over), "mirror images"),
+    ("twin_search", turning(flip_sideways, flip_over), "mirror images"),
+    ("twin_search", lambda f, s: listed(f, s) * 2, "more than once"),
     ("twin_search", larger_squares, "4 x 4"),
     ("twin_search", searched(by_own_mean, 7), "8 squares may differ, and"),
     ("twin_search", searched(by_own_mean, 0), "8 squares may differ, and"),
-    ("twin_search", searched(by_own_mean, 10), "10 squares may not differ"),
+    ("twin_search", searched(by_own_mean, 9), "9 squares may not differ"),
+    ("twin_search", searched(by_own_mean, 10), "is your limit above 8"),
+    ("twin_search", searched(by_own_mean, 12), "is your limit above 8"),
+    ("twin_search", searched(by_own_mean, 16), "is your limit above 8"),
+    ("twin_search", correlated, "is your limit above 8"),
     ("twin_search", one_way, "10 squares may not differ"),
     ("twin_search", lambda f, s: [], "fails on exact copies"),
     ("twin_search", lambda f, s: len(listed(f, s)), "a list of pairs is asked for"),
@@ -200,14 +299,16 @@ WRONG = [
     ("twin_search", [(0, 1)], "hand over the function"),
     ("untrusted_lines", [3, 4], "what is reported"),
     ("untrusted_lines", [3, 11], "before the split"),
-    ("untrusted_lines", 11, "numbers of a mask"),
+    ("untrusted_lines", [11], "numbers of a mask"),
+    ("untrusted_lines", 3, "a list of line numbers"),
     ("untrusted_lines", [2, 3, 4, 11], "line 2 is right"),
     ("untrusted_lines", [3, 5, 11], "line 5 is right"),
     ("untrusted_lines", [3, 6, 11], "line 6 is right"),
     ("untrusted_lines", [3, 4, 10], "line 10 is right"),
     ("untrusted_lines", {1}, "line 1 is right"),
     ("untrusted_lines", [0], "there is no line 0"),
-    ("untrusted_lines", "3, 4", "numbers of lines"),
+    ("untrusted_lines", "3, 4", "a list of line numbers"),
+    ("untrusted_lines", ["three"], "numbers of lines"),
 ]
 
 
@@ -243,7 +344,7 @@ def test_a_search_that_returns_none_is_not_attempted(capsys):
 def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
     line = said(name, wrong, capsys)
     assert line.startswith("Not yet: ")
-    assert hint in line
+    assert hint in line and not line.endswith(("?.", ".."))
     for seed in range(5):
         points, message = checks.score(name, wrong, seed)
         assert points == 0 and hint in message

@@ -393,6 +393,10 @@ def test_a_network_of_ones_own_is_trained_and_used(shipped, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[2:4]] == ["background", "mare"]
 
+    weights = card.with_name("mares.weights.h5").read_bytes()
+    assert "mares.json: expected a new name" in run_in_vain(capsys, *train)
+    assert card.with_name("mares.weights.h5").read_bytes() == weights
+
     picture = tmp_path / "images" / "0.png"
     segment = ["segment", str(picture), "--model", str(card), "--out", str(tmp_path)]
     assert command_line.main(segment) == 0
@@ -410,7 +414,8 @@ def test_a_network_of_ones_own_is_trained_and_used(shipped, tmp_path, capsys):
 def test_card_of_a_shipped_network_is_printed(capsys):
     assert command_line.main(["card", "pasture-fcn8s"]) == 0
     assert capsys.readouterr().out.startswith("# pasture-fcn8s\n")
-    assert "but got 'barns'" in run_in_vain(capsys, "card", "barns")
+    message = run_in_vain(capsys, "card", "barns")
+    assert "the path networks/barns.json of your own, but got 'barns'" in message
     assert "found none" in run_in_vain(capsys, "card", "barns.json")
 
 
@@ -431,9 +436,11 @@ def test_train_refuses_bad_folders_with_a_report(shipped, tmp_path, capsys):
     [
         ("mares --data horses", "--data is horses; expected folder, or leave it out"),
         ("mares --data folder --images a", "--data folder needs --labels; add it"),
-        ("mares --data folder --images a --labels b", "a is no folder"),
-        ("a/b --data folder --images a --labels b", "expected a name such as barns"),
-        ("mares --data folder --images a --labels b --epochs 0", "at least one epoch"),
+        ("mares --data folder --images a --labels .", "a is no folder"),
+        ("mares --data folder --images . --labels b", "b is no folder"),
+        ("mares --images a --labels b", "--images and --labels need --data folder"),
+        ("a/b --data folder --images . --labels .", "expected a name such as barns"),
+        ("mares --data folder --images . --labels . --epochs 0", "at least one epoch"),
         ("mares --data folder --images a --labels b --epochs x", "invalid int value"),
     ],
 )

@@ -90,7 +90,7 @@ def test_a_folder_is_learned_and_the_best_epoch_kept(small, tmp_path, capsys):
     out = tmp_path / "new" / "networks"
     card = fine_tuning.train_on_folder("barns", images, labels, out, epochs=2)
     assert capsys.readouterr().out.startswith("6 pairs, 0 problems, 0 notes.\n")
-    assert {"barns.json", "barns.weights.h5"} <= set(names(out))
+    assert names(out) == ["barns.json", "barns.weights.h5"]
     model, stored = fine_tuning.load_network(out / "barns.json")
     assert stored == card and 1 <= card["best_epoch"] <= 2
     assert card["classes"] == ["0", "1"] and card["start"] == "pasture-fcn8s"
@@ -123,6 +123,63 @@ def test_the_network_starts_from_the_shipped_one(small, tmp_path, monkeypatch):
     assert begun["learning_rate"] == fine_tuning.LEARNING_RATE
 
 
+def test_pictures_are_learned_at_the_scale_at_which_they_are_labeled(
+    small, tmp_path, monkeypatch
+):
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    for seed, size in enumerate([(10, 12), (16, 24), (64, 40), (90, 200), (32, 48)]):
+        image = np.resize(pasture.draw_scene(0, 96, 128)[0], (*size, 3))
+        labels = np.repeat([0, 1], size[0] // 2).astype("uint8")[:, None]
+        datasets.write_png(tmp_path / "images" / f"{seed}.png", image)
+        labels = np.repeat(labels, size[1], axis=1)
+        datasets.write_png(tmp_path / "labels" / f"{seed}.png", labels)
+    given, shown = [], []
+    monkeypatch.setattr(
+        datasets, "batches", lambda pairs, *rest, **options: given.extend(pairs)
+    )
+    monkeypatch.setattr(
+        training, "fit", lambda *arguments, callbacks, **options: keep(*callbacks)
+    )
+
+    def keep(_, best):
+        best.set_model(models.fcn8s(2))
+        best.on_epoch_end(0, {"val_mean_iou": 0.5})
+
+    images = tmp_path / "images"
+    fine_tuning.train_on_folder("barns", images, tmp_path / "labels", tmp_path)
+
+    def predict(model, image):
+        shown.append(image)
+        return np.zeros((*image.shape[:2], 2), "float32")
+
+    monkeypatch.setattr(models, "predict_logits", predict)
+    paths = datasets.folder_pairs(images, tmp_path / "labels")
+    for path, _ in [pair for part in fine_tuning.split_pairs(paths) for pair in part]:
+        models.predict_picture(None, datasets.read_image(path), [32, 48])
+    assert len(given) == len(shown) == 5
+    for (image, labels), expected in zip(given, shown, strict=True):
+        np.testing.assert_array_equal(image, expected)
+        assert labels.shape == image.shape[:2]
+        assert labels.shape[0] == 32 or labels.shape[1] == 48
+        assert set(np.unique(labels)) == {0, 1}
+
+
+def test_a_name_that_is_there_is_not_overwritten(small, tmp_path, monkeypatch):
+    images, labels = write_folder(tmp_path)
+    out = tmp_path / "networks"
+    out.mkdir()
+    fine_tuning.save_network(models.fcn8s(2), CARD, out)
+    before = [path.read_bytes() for path in sorted(out.iterdir())]
+    monkeypatch.setattr(training, "fit", lambda *arguments, **options: 1 / 0)
+    with pytest.raises(ValueError, match="barns.json: expected a new name"):
+        fine_tuning.train_on_folder("barns", images, labels, out)
+    assert [path.read_bytes() for path in sorted(out.iterdir())] == before
+    (out / "barns.json").unlink()
+    with pytest.raises(ValueError, match="barns.weights.h5: expected a new name"):
+        fine_tuning.train_on_folder("barns", images, labels, out)
+
+
 class Stop(keras.callbacks.Callback):
     """Interrupt a training at the start of an epoch, and note which ones ran."""
 
@@ -142,7 +199,7 @@ def test_an_interrupted_training_leaves_the_best_and_goes_on(
     images, labels = write_folder(tmp_path)
     fit = training.fit
 
-    def run(stop):
+    def run(stop, epochs=4):
         monkeypatch.setattr(
             training,
             "fit",
@@ -150,7 +207,9 @@ def test_an_interrupted_training_leaves_the_best_and_goes_on(
                 *arguments, callbacks=[*callbacks, stop], verbose=0, **options
             ),
         )
-        return fine_tuning.train_on_folder("barns", images, labels, tmp_path, epochs=4)
+        return fine_tuning.train_on_folder(
+            "barns", images, labels, tmp_path, epochs=epochs
+        )
 
     first, second = Stop(2), Stop(None)
     with pytest.raises(KeyboardInterrupt):
@@ -161,6 +220,8 @@ def test_an_interrupted_training_leaves_the_best_and_goes_on(
     # A worse epoch after the stop must not replace the best one before it.
     changed = {**card, "scores": {"held out": {"mean_iou": 1.0}}}
     (tmp_path / "barns.json").write_text(json.dumps(changed))
+    with pytest.raises(ValueError, match="barns.json: expected a new name"):
+        run(Stop(None), epochs=5)
     after = run(second)
     assert second.begun == [2, 3] and 0 < before < 1
     assert after["best_epoch"] == card["best_epoch"]

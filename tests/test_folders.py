@@ -135,6 +135,7 @@ def test_unreadable_files_are_named_and_the_others_inspected(folder):
         *((f"{name}.jpg", "unreadable") for name in "de"),
     ]
     assert folder.inspect().counts.sum() == 3 * 60 * 80
+    assert "BytesIO" not in str(folder.inspect())
 
 
 def test_damage_of_any_kind_raises_nothing(folder):
@@ -321,6 +322,17 @@ def test_antialiased_masks_are_recognized(folder, num_classes):
     folder.add("a", mask)
     assert ("a.png", "softened edges") in folder.kinds(num_classes)
     assert ("a.png", "0/255 mask") in folder.kinds(num_classes)
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_one_mask_among_maps_of_classes_is_noted(folder, num_classes):
+    folder.add("a", disks(1, 2))
+    folder.add("b", disks(2, 255))
+    folder.add("mask", disks(255))
+    folder.add("none", disks())
+    (note,) = folder.inspect(num_classes)
+    assert (note.path.name, note.kind) == ("mask.png", "perhaps a mask")
+    assert note.is_note and "only 0 and 255" in note.found
 
 
 SOFT = [

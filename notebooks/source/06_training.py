@@ -32,7 +32,7 @@ plotting.show_images(
 # - train three networks under one budget, and score them fairly;
 # - predict what class weights do to rare classes and to the others.
 #
-# 45 minutes to read, 140 seconds to run on a laptop without a GPU.
+# 45 minutes to read, 200 seconds to run on a laptop without a GPU.
 
 # %% [markdown]
 # ## How wrong is a prediction?

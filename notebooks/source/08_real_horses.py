@@ -402,7 +402,7 @@ if not stored_runs:
 # Each start has the mean over its seeds, the lowest and the highest; and below, its
 # worst and its best picture. Read this in two steps. A difference smaller than the
 # range of the seeds says little, and two seeds say less than three. And a larger one
-# holds for this budget alone. No learning rate was searched: each start got the
+# holds for this budget alone. Rates were hardly searched: each start got the
 # one that is printed. For VGG16 in particular, ten epochs are few: it is large, its last layers
 # are new, and its features were tuned for edges. So this is no verdict on VGG16.
 #

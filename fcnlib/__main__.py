@@ -567,6 +567,11 @@ def _count_horses(options, network, card):
 
     from fcnlib import datasets, training
 
+    if "horse" not in card["classes"]:
+        raise ValueError(
+            f"{options.name} knows {', '.join(card['classes'])}; expected a network "
+            "with a class horse, such as horses-fcn8s"
+        )
     horse = card["classes"].index("horse")
     pairs = [
         (image, np.where(labels == 1, horse, 0).astype("uint8"))

@@ -9,18 +9,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fcnlib import datasets, metrics, models, pasture, training
+from fcnlib import datasets, metrics, models, pasture, recipes, training
 
 SEEDS = (0, 1, 2)
 EPOCHS = 7
 SCENES = 1_500
 
-# Of networks for real horses: little for one run, as there are thirty.
+# Of networks for real horses: little for one run, as there are many.
 TRANSFER_EPOCHS = 10
 TRANSFER_SIZE = (128, 160)
 TRANSFER_BATCH_SIZE = 8
 PHOTOGRAPHS = (10, 30, 90, 178)
-HORSE_CLASSES = ("background", "horse")
 
 
 def compare(path, seeds=SEEDS, epochs=EPOCHS, scenes=SCENES):
@@ -293,12 +292,15 @@ def _score_pictures(model, pairs):
         training.evaluate_pictures(model, [pair], TRANSFER_SIZE) for pair in pairs
     ]
     each = [round(float(metrics.mean_iou(one)), 4) for one in confusions]
-    return {**training.scores(sum(confusions), HORSE_CLASSES), "pictures": each}
+    return {
+        **training.scores(sum(confusions), recipes.HORSES_CLASSES),
+        "pictures": each,
+    }
 
 
 def _from_scratch():
     """Start from random weights."""
-    return models.fcn8s(len(HORSE_CLASSES)), training.LEARNING_RATE
+    return models.fcn8s(len(recipes.HORSES_CLASSES)), training.LEARNING_RATE
 
 
 def _from_pasture():
@@ -310,7 +312,7 @@ def _from_pasture():
 
 def _from_vgg16():
     """Start from VGG16's convolutions; they know much, so the steps are smaller."""
-    model = models.fcn8s(len(HORSE_CLASSES), "vgg16")
+    model = models.fcn8s(len(recipes.HORSES_CLASSES), "vgg16")
     models.load_vgg16_weights(model, "hed")
     return model, 1e-4
 

@@ -34,7 +34,8 @@ HORSES_LIMITS = (
 def train_pretrained(name):
     """Train one of the networks that ship, and write its weights and its card.
 
-    A training that was interrupted goes on from its last whole epoch.
+    A training that was interrupted goes on from its last whole epoch; the minutes on
+    the card are those since the last start.
 
     Args:
         name: One of `models.PRETRAINED`.

@@ -469,3 +469,13 @@ def test_compare_writes_into_the_folder(monkeypatch, tmp_path, capsys):
     assert written == [folder / "compare.json"]
     assert "| fcn8s | 0.500 (one seed) | 0.250 (one seed) |" in capsys.readouterr().out
     assert folder.is_dir()  # before hours of training, not after
+
+
+def test_evaluate_on_horses_needs_a_network_that_knows_them(
+    monkeypatch, network, capsys
+):
+    card = {**CARD, "classes": ["sky", "grass", "tree", "fence", "cow"]}
+    monkeypatch.setattr(models, "load_pretrained", lambda name: network)
+    monkeypatch.setattr(models, "read_card", lambda name: card)
+    arguments = ["evaluate", "pasture-fcn8s", "--data", "horses", "--split", "val"]
+    assert "with a class horse" in run_in_vain(capsys, *arguments)

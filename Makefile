@@ -29,10 +29,10 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(INSTALLATION))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help results test lab notebooks bench doctor clean
+.PHONY: help results test test-class test-scale lab notebooks bench doctor clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
 
 results: $(STAMP) ## install, then draw, segment and score unseen scenes
@@ -43,6 +43,12 @@ test: $(STAMP) ## install, then run every check
 	$(VENV_PYTHON) -m ruff format --check $(PYTHON_FILES)
 	$(VENV_PYTHON) -m pytest
 	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=240 $(LESSONS)
+
+test-class: $(STAMP) ## grade a simulated class in all lessons
+	$(VENV_PYTHON) -m pytest -m whole_class
+
+test-scale: $(STAMP) ## run the slow checks of large trainings
+	$(VENV_PYTHON) -m pytest -m scale
 
 lab: $(STAMP) ## copy the lessons to work/ once, open JupyterLab there
 	$(VENV_PYTHON) notebooks/lab.py

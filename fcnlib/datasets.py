@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from fcnlib import pasture
 from fcnlib.folders import inspect_folder  # noqa: F401, found here by those who load
+from fcnlib.voc import LabelFile, camvid_pairs, pets_pairs, voc_pairs  # noqa: F401
 
 VOID = 255  # the label of pixels that no loss and no score counts
 
@@ -83,7 +84,7 @@ def read_labels(path):
     number; the numbers are read, the colors are not.
 
     Args:
-        path: String or path of a PNG file with one channel.
+        path: String or path of a PNG file with one channel, or a `LabelFile`.
 
     Returns:
         The labels, (H, W) uint8.
@@ -101,6 +102,8 @@ def read_labels(path):
         array([[  0,   1],
                [  4, 255]], dtype=uint8)
     """
+    if isinstance(path, LabelFile):
+        return path.read()
     content = _read_bytes(path)
     picture = _open_with_pillow(path, content)
     if picture is None or picture.format != "PNG" or picture.mode not in "1LP":

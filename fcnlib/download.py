@@ -22,7 +22,7 @@ TIMEOUT = 30  # seconds without a byte
 _LARGEST_MEMBER = 2**28
 
 # What goes wrong at an address. What goes wrong on the disk is not among it.
-_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, tarfile.TarError)
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, tarfile.TarError)
 
 
 def fetch_horses(folder):
@@ -111,9 +111,9 @@ def _ask(session, address, folder, missing):
         try:
             for content in read(session, address, missing):
                 _keep(content, folder, missing)
-        except _FAILURES as error:
+        except FAILURES as error:
             if len(missing) == before:
-                return f"{address} {_reason(error)}"
+                return f"{address} {explain(error)}"
         else:
             return f"{address} lacks files or has others"
 
@@ -163,8 +163,19 @@ def _keep(content, folder, missing):
             print(f"  {len(missing)} files to go", flush=True)
 
 
-def _reason(error):
-    """Say in a few words why an address failed."""
+def explain(error):
+    """Say in a few words why an address failed.
+
+    Args:
+        error: One of `FAILURES`.
+
+    Returns:
+        String that follows the address.
+
+    Example:
+        >>> explain(requests.ConnectTimeout())
+        'did not answer (ConnectTimeout)'
+    """
     if isinstance(error, requests.HTTPError):
         return f"answered {error.response.status_code}"
     if isinstance(error, tarfile.TarError):

@@ -69,6 +69,8 @@ def fit(
         metrics=None if validation is None else [_mean_iou_metric(model)],
         jit_compile=False,  # it would compile again for every size of image
     )
+    # Variables made in the first step would have that step traced twice.
+    model.optimizer.build(model.trainable_variables)
     return model.fit(
         dataset,
         epochs=epochs,

@@ -28,6 +28,7 @@ FOLDER = Path(__file__).resolve().parent
 CELL_SECONDS = 600
 STRIPPED = {"shows-photograph", "explorer"}
 MARKER = re.compile(r"^( *)# solution\n", re.MULTILINE)
+HASH = re.compile(r'"sha256": "\w+"')
 RELATIVE_LINK = re.compile(r"(\]\(|src=\")(?!https?:|mailto:|#|/)")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 SETUP = """\
@@ -62,7 +63,7 @@ def editions(name, folder=FOLDER):
         known = ", ".join(lessons(folder))
         raise BuildError(f"{name}: no such lesson, expected one of {known}")
     text = path.read_text(encoding="utf-8")
-    cells = _read_cells(text)
+    cells = read_cells(text)
     digest = hashlib.sha256(text.encode()).hexdigest()
     metadata = {
         "fcnlib": {"source": path.name, "sha256": digest},
@@ -81,7 +82,7 @@ def editions(name, folder=FOLDER):
     }
 
 
-def _read_cells(text):
+def read_cells(text):
     """Return the cells of a source, with the generated one after the title.
 
     An id changes only with the cell's text and is the same in both editions.
@@ -184,8 +185,8 @@ def execute(notebook, folder):
 
 
 def build(name, folder=FOLDER):
-    """Run both editions of a lesson; return whether any file changed."""
-    changed = {}
+    """Build and store both editions; return what is new in each."""
+    built = {}
     for path, notebook in editions(name, folder).items():
         path.parent.mkdir(exist_ok=True)
         try:
@@ -193,14 +194,31 @@ def build(name, folder=FOLDER):
         except BuildError as error:
             place = path.relative_to(folder).as_posix()
             raise BuildError(f"{place}, {error}") from None
-        text = nbformat.writes(notebook) + "\n"
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            changed[path] = text
-    for path, text in changed.items():
+        built[path] = nbformat.writes(notebook) + "\n"
+    news = {
+        path.relative_to(folder).as_posix(): _news(path, text)
+        for path, text in built.items()
+    }
+    for path, text in built.items():
         temporary = path.with_suffix(".tmp")
         temporary.write_text(text, encoding="utf-8", newline="\n")
         os.replace(temporary, path)
-    return bool(changed)
+    return news
+
+
+def _news(path, text):
+    """Say what is new in an edition, compared with the stored one."""
+    if not path.is_file():
+        return "new"
+    stored = path.read_text(encoding="utf-8")
+    if stored == text:
+        return "unchanged"
+    if HASH.sub("", stored) == HASH.sub("", text):
+        return "only its source's hash changed"
+    cells = [
+        _without_outputs(nbformat.reads(each, 4))[1] for each in (stored, text)
+    ]
+    return "only outputs changed" if cells[0] == cells[1] else "changed"
 
 
 def differences(name, folder=FOLDER):
@@ -230,8 +248,8 @@ def _report(name, check):
             raise BuildError(", ".join(stale))
         return f"{name}: as its source"
     start = time.monotonic()
-    state = "changed" if build(name) else "unchanged"
-    return f"{name}: {state}, {time.monotonic() - start:.0f} s"
+    news = [f"{place} {what}" for place, what in build(name).items()]
+    return f"{', '.join(news)}; {time.monotonic() - start:.0f} s"
 
 
 def main(arguments=None):

@@ -16,6 +16,14 @@ import pytest
 from fcnlib import checks
 
 ROOT = pathlib.Path(__file__).parents[1]
+# The words that each lesson has; whoever translates the lessons translates them here.
+PREDICTION = "### Predict, then run\n"
+PARTS = (
+    "After this lesson you can:",
+    "minutes to read",
+    "## Summary\n\nIn this lesson you:",
+    "## References",
+)
 LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 
 
@@ -153,14 +161,9 @@ def anatomy(notebook, path):
     text = "\n".join(cell.source for cell in text_cells(notebook))
     first, *others = re.findall(r"^# .*$", text, re.MULTILINE)
     problems = [] if first.endswith("?") and not others else ["title: one question"]
-    if text.count("### Predict, then run\n") < 2:
+    if text.count(PREDICTION) < 2:
         problems.append("fewer than two predictions")
-    parts = ("After this lesson you can:", "## Summary\n\nIn this lesson you:")
-    return problems + [
-        f"missing: {part!r}"
-        for part in (*parts, "minutes to read", "## References")
-        if part not in text
-    ]
+    return problems + [f"missing: {part!r}" for part in PARTS if part not in text]
 
 
 def exercises(notebook, path):
@@ -506,7 +509,8 @@ def quick_lesson(folder, monkeypatch):
 
 
 def test_building_runs_both_editions_and_is_repeatable(quick_lesson):
-    assert build.build("small", quick_lesson) is True
+    expected = dict.fromkeys(("small.ipynb", "solutions/small.ipynb"), "new")
+    assert build.build("small", quick_lesson) == expected
     path = quick_lesson / "small.ipynb"
     notebook = nbformat.read(path, 4)
     _, printed, photograph = code_cells(notebook)
@@ -515,9 +519,42 @@ def test_building_runs_both_editions_and_is_repeatable(quick_lesson):
     assert photograph.outputs == [] and "shows-photograph" in tags(photograph)
     assert notebook.metadata.language_info == {"name": "python"}
     before = path.read_bytes()
-    assert build.build("small", quick_lesson) is False
+    assert set(build.build("small", quick_lesson).values()) == {"unchanged"}
     assert path.read_bytes() == before
     assert build.differences("small", quick_lesson) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "student", "solution"),
+    [
+        ("# %%\nprint('a'", "# %%\nprint('c'", "changed", "changed"),
+        ("int('1')", "int('2')", "only its source's hash changed", "changed"),
+    ],
+)
+def test_building_says_what_is_new_in_each_edition(
+    old, new, student, solution, quick_lesson, monkeypatch
+):
+    source = quick_lesson / "source" / "small.py"
+    text = source.read_text("utf-8") + "\n# %% tags=['solution']\nint('1')\n"
+    source.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(build, "execute", lambda notebook, folder: None)
+    build.build("small", quick_lesson)
+    assert text.count(old) == 1
+    source.write_text(text.replace(old, new), encoding="utf-8")
+    news = {"small.ipynb": student, "solutions/small.ipynb": solution}
+    assert build.build("small", quick_lesson) == news
+    assert build.differences("small", quick_lesson) == []
+
+
+def test_new_outputs_alone_are_told(quick_lesson, monkeypatch):
+    monkeypatch.setattr(build, "execute", lambda notebook, folder: None)
+    build.build("small", quick_lesson)
+    path = quick_lesson / "small.ipynb"
+    notebook = nbformat.read(path, 4)
+    plant_output(notebook, stream)
+    nbformat.write(notebook, path)
+    told = build.build("small", quick_lesson)["small.ipynb"]
+    assert told == "only outputs changed"
 
 
 def test_a_lesson_that_fails_is_named_and_leaves_nothing(quick_lesson):

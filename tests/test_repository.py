@@ -20,7 +20,10 @@ import fcnlib
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted((ROOT / "fcnlib").rglob("*.py"))
 CORE = ("layers", "models", "training", "metrics", "datasets", "plotting")
-PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md", "results/README.md")
+PAGES = (
+    *("README.md", "INSTRUCTORS.md", "CONTRIBUTING.md"),
+    *("data/README.md", "results/README.md"),
+)
 
 # Scores made on another processor differ in the last digits.
 SCORE_TOLERANCE = 0.005
@@ -43,8 +46,9 @@ def ranges(project):
 
 @pytest.fixture(scope="module")
 def pins():
-    """Every package of requirements.txt, with its version."""
-    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    """Every package of the two files of pins, with its version."""
+    files = [ROOT / f"requirements{of}.txt" for of in ("", "-site")]
+    lines = [line for path in files for line in path.read_text("utf-8").splitlines()]
     found = {}
     for line in lines:
         if not line.startswith("#"):
@@ -85,8 +89,10 @@ def test_conda_asks_for_the_same_packages(project, ranges):
     channel, *packages, pip_heading, package_itself = items
     assert (channel, pip_heading) == ("conda-forge", "pip:")
 
-    # With every extra, the package itself brings all that conda does not.
-    extras = ",".join(project["optional-dependencies"])
+    # With every extra but the site's, the package itself brings what conda does not.
+    extras = ",".join(
+        each for each in project["optional-dependencies"] if each != "site"
+    )
     assert package_itself == f"-e .[{extras}]"
 
     expected = {"python": Requirement(f"python{project['requires-python']}").specifier}
@@ -200,12 +206,13 @@ def test_readme_has_the_stored_scores():
 
 def test_readme_has_one_row_a_lesson():
     text = (ROOT / "README.md").read_text("utf-8")
-    rows = re.findall(r"^\| (\d+) \| (.+\?) \| (.+) \|$", text, flags=re.MULTILINE)
-    assert [int(number) for number, _, _ in rows] == list(range(11))
-    for number, _, notebook in rows:
-        ready = list((ROOT / "notebooks").glob(f"{int(number):02d}_*.ipynb"))
-        named = [f"[{path.stem}](notebooks/{path.name})" for path in ready]
-        assert notebook == (named[0] if named else "coming"), number
+    rows = re.findall(r"^\| (\d+) \| .+\? \| (.+) \|$", text, flags=re.MULTILINE)
+    lessons = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    expected = [
+        (str(int(path.stem[:2])), f"[{path.stem}](notebooks/{path.name})")
+        for path in lessons
+    ]
+    assert [row for row in rows if row[1] != "coming"] == expected
 
 
 # --- the package's shape
@@ -317,6 +324,8 @@ MAKE_VARIABLES = {"FCNLIB_DATA", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PINS", "PY
         ("results", "-m fcnlib results"),
         ("doctor", "-m fcnlib doctor"),
         ("lab", "notebooks/lab.py"),
+        ("assignments", "notebooks/assignments.py"),
+        ("student-release", "notebooks/release.py"),
         ("bench", "tests/bench.py"),
     ],
 )

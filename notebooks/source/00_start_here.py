@@ -197,7 +197,7 @@ np.unique(truth)
 # </details>
 
 
-# %%
+# %% points=2
 def class_shares(labels, num_classes):
     # solution
     valid = labels[labels != 255]
@@ -493,7 +493,7 @@ print(f"network: color {share_of_valid:.3f}, gray {gray_accuracy:.3f}")
 # </details>
 
 
-# %%
+# %% points=2
 def is_brightest_channel(image, predictions):
     # solution
     suspect = np.argmax(image, axis=-1)
@@ -536,3 +536,33 @@ checks.is_brightest_channel(is_brightest_channel)
 # - M. Okabe, K. Ito (2008):
 #   [Color Universal Design](https://jfly.uni-koeln.de/color/). The colors of our
 #   figures, which color-blind readers can tell apart.
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Teaching note. Say first: a segmentation is one small number
+# per pixel, and nothing else. Show the first figure and let the class vote on which
+# map is one. Leave the vote open until the last section.
+#
+# Minutes to read: opening 2, machine 1, label map 5, network 7, was there a network 5.
+#
+# Misconceptions, and the question that brings each to light:
+#
+# - A map that looks good comes from a network. Ask: what in this picture would
+#   change if the weights were deleted?
+# - Void is one class more. Ask: which number should a network answer there?
+# - A high pixel accuracy means that every class was found. Ask: how far does the
+#   score fall if every fence pixel is missed?
+# - One scene is a measurement. Ask: which scene would you show, if you sold it?
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Marking the predictions, by the scale in
+# [INSTRUCTORS.md](../INSTRUCTORS.md). A full reason says:
+#
+# - counts: the largest number decides how many there are, not how many numbers
+#   occur;
+# - void: a network never answers 255, so a void pixel is never equal;
+# - numbers in the map: three channels have three places;
+# - gray: of equal numbers `argmax` takes the first, while the network also goes by
+#   shapes.
+#
+# For discussion: "all grass" scored better than the map of brightest channels. A
+# good answer says that a score needs a yardstick, and names this one.

@@ -349,7 +349,7 @@ middles.astype(int)
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 output_shape = ((96 + 2 * 3 - 3) // 2 + 1, (133 + 2 * 3 - 3) // 2 + 1, 8)
 
@@ -522,7 +522,7 @@ print(
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 layer_work = (5 * 5 * 24 * 32) * (16 * 16)
 
@@ -738,7 +738,7 @@ fc6.compute_output_shape((1, 16, 16, 512))
 # </details>
 
 
-# %%
+# %% points=3
 def score_map(features, weights, bias, height, width):
     # solution
     rows = features.shape[0] - height + 1
@@ -790,3 +790,37 @@ checks.score_map(score_map)
 # - K. Simonyan, A. Zisserman (2015):
 #   [Very Deep Convolutional Networks for Large-Scale Image
 #   Recognition](https://arxiv.org/abs/1409.1556). VGG16, with its dense layers.
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Teaching note. Say first: a network asks one question, with
+# the same few numbers, at every place. Let the class hold a paper frame over a
+# printed picture and slide it, before any formula.
+#
+# Minutes to read: opening 2, one window 5, correlation 2, padding and stride 6,
+# colors 6, dense layer 9.
+#
+# Misconceptions, and the question that brings each to light:
+#
+# - A layer has a kernel for each place. Ask: which number of parameters changes if
+#   the picture grows?
+# - A kernel of 3 × 3 has nine weights, whatever it reads. Ask: how many products
+#   are in one sum over a color picture?
+# - Padding is harmless. Ask: what does a flat picture look like at its border
+#   afterwards?
+# - A convolution in a network turns its kernel. Ask: what would learning change?
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Marking the predictions, by the scale in
+# [INSTRUCTORS.md](../INSTRUCTORS.md). A full reason says:
+#
+# - feature map: a window fits at size - window + 1 places; the sign follows from
+#   the side of the -1;
+# - spot and digits: the window that begins first meets the spot with its last
+#   number;
+# - padding: a corner sees four ones, the middle nine; stride 2 keeps every second
+#   sum;
+# - middles: a rim of one pixel is enough, and it goes to the right and the bottom;
+# - parameters and work: weights times places for the work, biases for the
+#   parameters only;
+# - the shape of the scores: places, not pixels, and one number per class;
+# - fc6: the dense layer's parameters, at every place of its window.

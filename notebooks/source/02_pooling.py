@@ -156,7 +156,7 @@ print(f"as Keras; {times[0] / times[1]:.0f} times as fast by reshape")
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 counterexample = [[1, 2, 3], [4, 5, 6], [7, 8, -9]]
 
@@ -335,7 +335,7 @@ print("without pools, conv5_3:", *receptive_fields(unpooled)["conv5_3"])
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 field_then_stride = (1 + 2 + 1 + 4 * 2 + 2 * 2 + 4 * 6, 2 * 3)
 
@@ -527,7 +527,7 @@ plotting.show_images(
 # </details>
 
 
-# %%
+# %% points=2
 def seen_rows(cell, layers, height):
     # solution
     first = last = cell
@@ -910,3 +910,38 @@ plotting.show_images(
 # - R. Zhang (2019):
 #   [Making Convolutional Networks Shift-Invariant
 #   Again](https://arxiv.org/abs/1904.11486). What pooling does to shifts.
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Teaching note. Say first: the network throws most of its
+# numbers away, and it does better for it. Ask what a picture keeps if you squint.
+#
+# Minutes to read: opening 2, pooling 4, work 2, sight 9, calm 4, what is left 3, no
+# bound 6.
+#
+# Misconceptions, and the question that brings each to light:
+#
+# - Pooling makes a network invariant to shifts. Ask: by how many pixels may the
+#   picture move before the pooled map changes at all?
+# - A large receptive field means that the cell uses all of it. Ask: along how many
+#   paths does the outermost pixel reach the cell?
+# - What a pool forgets is gone for good. Ask: what could the channels have written
+#   down before?
+# - The table of stored labels is a limit for networks. Ask: does a cell hold a
+#   class or scores?
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Marking the predictions, by the scale in
+# [INSTRUCTORS.md](../INSTRUCTORS.md). A full reason says:
+#
+# - conv2_2: a quarter of the cells, twice the channels in and twice out; without
+#   pools all later layers work on every pixel;
+# - without pools: each window adds two pixels, since the stride stays 1;
+# - noise: the mean divides the deviation by the root of n; a maximum picks the
+#   luckiest, so it moves up; the mean finds what fills a window, the maximum what is
+#   strong;
+# - one label per 32 pixels: thin things lose most, large ones least;
+# - fitted scores: they beat stored labels everywhere, because a border may lie
+#   inside a cell.
+#
+# The third prediction asks for several numbers: two points for all of them, one for
+# most.

@@ -381,7 +381,7 @@ print(f"{scores_first / weights_first:.0f} times as fast")
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 enlarged_shape = (2, 3 * 8 + 16, 5 * 8 + 16, 5)
 
@@ -731,7 +731,7 @@ plotting.show_maps(
 #
 # </details>
 
-# %%
+# %% points=2
 # solution
 # 3 / 2, 6 / 4 and 2 / 3 are not whole; 2 / 2, 4 / 2 and 9 / 3 are.
 uneven_layers = ["up2", "up4", "up6"]
@@ -868,7 +868,7 @@ assert learned_kernel[7, 4] - learned_kernel[7, 3] > 0.25  # the cell's edge
 # </details>
 
 
-# %%
+# %% points=3
 def transposed_convolution(scores, kernel, stride):
     rows, columns, _ = scores.shape
     size, _, channels, _ = kernel.shape
@@ -923,3 +923,36 @@ checks.transposed_convolution(transposed_convolution)
 #   [A guide to convolution arithmetic for deep
 #   learning](https://arxiv.org/abs/1603.07285). Sizes of transposed
 #   convolutions, drawn.
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Teaching note. Say first: there is no more information in
+# the large map than in the small one. All of the lesson is about where each score
+# goes. Stamps cut from paper, laid over each other, explain it best.
+#
+# Minutes to read: opening 2, copy or mix 4, where does a pixel look 2, stamps 5, read
+# backward 3, bilinear 4, checkerboards 5, learned or fixed 5.
+#
+# Misconceptions, and the question that brings each to light:
+#
+# - A "deconvolution" undoes a convolution. Ask: what does convolving the enlarged
+#   map give?
+# - Pixel 0 of both maps lies at the same place. Ask: where is the middle of a large
+#   cell, in small pixels?
+# - Learned is always better than fixed. Ask: which of the two scores was it trained
+#   on?
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Marking the predictions, by the scale in
+# [INSTRUCTORS.md](../INSTRUCTORS.md). A full reason says:
+#
+# - one row: a pixel's middle lies a quarter or three quarters of the way, and the
+#   outer pixels keep the outer score;
+# - the ramp: means belong to the middles of their cells, which only half-pixel
+#   centers respect;
+# - the size: the last stamp begins at (n - 1) times the stride and is one kernel
+#   long;
+# - corner and edge: where stamps from outside are missing, their share is missing;
+#   the corner is the square of the edge.
+#
+# For discussion: the learned kernel wins by squared error and loses by accuracy. A
+# good answer asks which number was minimized, and that it is one seed.

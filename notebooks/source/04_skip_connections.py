@@ -459,7 +459,7 @@ np.testing.assert_allclose(
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 deconvolved_sizes = [(2 * 4, 2 * 3), (2 * 7, 2 * 5), (8 * 13, 8 * 9)]
 
@@ -513,7 +513,7 @@ checks.deconvolved_sizes(deconvolved_sizes)
 #
 # </details>
 
-# %%
+# %% points=2
 # solution
 faulty_lines = [1, 4, 6]
 
@@ -817,7 +817,7 @@ plotting.show_images(
 # </details>
 
 
-# %%
+# %% points=3
 def build_fcn8s(num_classes):
     base = models.fcn32s(num_classes)  # used up to fc7
     names = ("block3_pool", "block4_pool", "fc7_relu")
@@ -880,3 +880,34 @@ checks.build_fcn8s(build_fcn8s)
 # - K. Simonyan, A. Zisserman (2015):
 #   [Very Deep Convolutional Networks for Large-Scale Image
 #   Recognition](https://arxiv.org/abs/1409.1556). VGG16, the backbone.
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Teaching note. Say first: deep layers know what, early layers
+# know where, and a sum is all that joins them. Keep the three drawings on the wall.
+#
+# Minutes to read: opening 2, FCN-32s 4, parameters 4, where a cell sits 6, FCN-16s and
+# FCN-8s 8, what comes back 5, border 6.
+#
+# Misconceptions, and the question that brings each to light:
+#
+# - A skip brings pixels or features back. Ask: how many channels does the map have
+#   that is added?
+# - More parameters explain the gain. Ask: which share of the network does a skip
+#   add?
+# - FCN-8s is better because it trained longer. Ask: what did each of the three
+#   learn from, and for how long?
+# - A crop belongs in the middle. Ask: on which side does rounding up add a cell?
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Marking the predictions, by the scale in
+# [INSTRUCTORS.md](../INSTRUCTORS.md). A full reason says:
+#
+# - 100 × 150: every pool rounds up, so the enlarged map is larger than the picture;
+# - parameters of the skips: channels plus one bias, times classes; far below 1 %;
+# - the crop: the distance of the two first cells, in steps of the finer map;
+# - two steps or one: two steps cut the tip of a peak and keep straight slopes;
+# - sky and tree: the coarse score shrinks at the border before the sum, the finer
+#   one does not.
+#
+# The section on where a cell sits can be left out in a short class. Nothing later
+# needs the paper's crops.

@@ -297,7 +297,7 @@ ipywidgets.interactive(draw_moved_box, shift=slider)
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 overlap = (6 - 1) * (8 - 2)
 box_iou = overlap / (2 * 6 * 8 - overlap)
@@ -398,7 +398,7 @@ print(*upside_down)
 # </details>
 
 
-# %%
+# %% points=2
 def class_iou(confusion, class_id):
     # solution
     right = confusion[class_id, class_id]
@@ -512,7 +512,7 @@ metrics.iou(invented), metrics.class_accuracy(invented)
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 counterexample = [[3, 1, 0], [2, 4, 0], [0, 0, 0]]
 
@@ -607,7 +607,7 @@ metrics.iou(confusion_a + confusion_b)  # 37/40 and 10/13
 # </details>
 
 
-# %%
+# %% points=3
 def dataset_mean_iou(labels, predictions, num_classes):
     # solution
     scores = []
@@ -867,3 +867,36 @@ for title, score_a in scores_a.items():
 # - B. Cheng and others (2021):
 #   [Boundary IoU](https://arxiv.org/abs/2103.16562). Defines it, and compares it
 #   with trimap IoU, the score of this lesson.
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Teaching note. Say first: a score answers a question, and you
+# choose the question. Let the class vote on map A or map B before any number
+# appears, and again at the end.
+#
+# Minutes to read: opening 2, what was called what 4, from the counts 7, scores
+# together 3, which pixels count 4, one score or many 4, a good score 5, borders 4,
+# which map 2.
+#
+# Misconceptions, and the question that brings each to light:
+#
+# - IoU and accuracy differ only in scale. Ask: what does calling everything horse
+#   do to each of them?
+# - The mean of the pictures' scores is the score of all pictures. Ask: what may an
+#   object of two pixels weigh?
+# - 0.9 is good. Ask: what does a map score that never saw the picture?
+# - An absent class has the score 0. Ask: which mistake did the map make?
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Marking the predictions, by the scale in
+# [INSTRUCTORS.md](../INSTRUCTORS.md). A full reason says:
+#
+# - sums: void is in no row, so all counts add up to the valid pixels; a row adds up
+#   to the true pixels of its class;
+# - the moved box: what is missed on one side is too much on the other, so the union
+#   grows by what the intersection loses;
+# - all grass: accuracy p; the other classes have IoU 0, so the mean is p / K;
+#   weighted by frequency, p times p.
+#
+# For discussion: which map is better? Full points for a use that decides it, such
+# as counting horses or measuring pasture, together with the score that fits the use.
+# No points for a map without a question.

@@ -450,7 +450,7 @@ assert on_both["healthy"][1] < on_both["Chloe"][1]
 #
 # </details>
 
-# %%
+# %% points=2
 # solution
 loader_faults = [1, 8]
 
@@ -656,7 +656,7 @@ for name in stuck:
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 softmax_floor = -np.log(np.e / (np.e + 20))
 
@@ -866,7 +866,7 @@ diseases
 # </details>
 
 
-# %%
+# %% points=3
 def suspect_share(labels):
     # solution
     labels = labels.astype(int)
@@ -963,7 +963,7 @@ plotting.show_images(
 #
 # </details>
 
-# %%
+# %% points=2
 # solution
 jo_diagnosis = ("c", ["horse", "fence", "grass", "sky", "tree"])
 
@@ -1003,3 +1003,36 @@ checks.jo_diagnosis(jo_diagnosis)
 # - E. Shelhamer and others:
 #   [fcn.berkeleyvision.org](https://github.com/shelhamer/fcn.berkeleyvision.org).
 #   The summed loss, with learning rates from 1e-10 down to 1e-14.
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Teaching note. Say first: no error was raised. Nobody may
+# guess a disease before an examination; write guesses down, and count at the end how
+# many held. Groups of two or three work well, one patient each.
+#
+# Minutes to read: opening 2, checklist 3, it worked in the lesson 6, learns the wrong
+# thing 15, does not learn 11, good scores 3, checklist as a function 8, last
+# patient 2.
+#
+# Misconceptions, and the question that brings each to light:
+#
+# - A loss that falls proves that the program is right. Ask: does Chloe's loss fall?
+# - The lowest loss wins. Ask: were both losses measured on the same labels?
+# - A flat curve means a wrong learning rate. Ask: what tells Finn from Gita?
+# - A test that finds something is a good test. Ask: what does it say of healthy
+#   programs?
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Marking the predictions, by the scale in
+# [INSTRUCTORS.md](../INSTRUCTORS.md). A full reason says:
+#
+# - Ada's black and white: the layer is applied a second time, so both land close to
+#   -1;
+# - sky and horse: a rim of void lies between them; the average of sky and tree has
+#   the number of grass;
+# - Gita's step: the step is proportional to the learning rate, everything else
+#   being equal;
+# - Ida's scores: p, p squared, and half of p, by the formulas of lesson 5.
+#
+# Each written diagnosis: one point for the disease, one for the evidence that rules
+# out the next best one. A right name without evidence is worth one point, and so is
+# good evidence with a wrong name.

@@ -464,7 +464,7 @@ else:
 #
 # </details>
 
-# %%
+# %% points=2
 # solution
 seen_in_an_epoch = 100 // 20
 steps_in_an_epoch = 12 + 1  # 12 batches of 8, and one of 4
@@ -719,7 +719,7 @@ else:
 # </details>
 
 
-# %%
+# %% points=3
 def find_twins(first, second):
     # solution
     bright = []
@@ -784,7 +784,7 @@ checks.twin_search(find_twins)
 #
 # </details>
 
-# %%
+# %% points=2
 # solution
 faulty = [3, 4, 11]
 
@@ -917,3 +917,37 @@ else:
 # - B. Barz, J. Denzler (2020):
 #   [Do We Train on Test Data? Purging CIFAR of
 #   Near-Duplicates](https://arxiv.org/abs/1902.00423).
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Teaching note. Say first: no license is stated for these
+# photographs, so each reader brings a copy; see [the data's page](../data/README.md).
+# In a room without them the lesson still runs and shows the stored scores.
+#
+# Minutes to read: opening 4, folder 5, drawn-scene network 5, where to start 9, how
+# many 4, where it fails 5, unseen 8, how good 5.
+#
+# Misconceptions, and the question that brings each to light:
+#
+# - Larger pictures are always better for a network. Ask: how large were the horses
+#   that it learned from?
+# - A frozen layer is a layer that is left out. Ask: what does it still compute?
+# - The best start in this table is the best start. Ask: for which budget, and how
+#   many seeds?
+# - A mistake by the score is a mistake by the network. Ask: who outlined one horse
+#   of three?
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Marking the predictions, by the scale in
+# [INSTRUCTORS.md](../INSTRUCTORS.md). A full reason says:
+#
+# - JPEG: it keeps no exact numbers, so a cut in the middle is the only one that is
+#   safe on both sides;
+# - background everywhere: the horse has IoU 0, so the mean is half of the
+#   background's; smaller pictures bring the horses to the size that was learned;
+# - layers left over: what depends on the number of classes; the bilinear ones never
+#   learn;
+# - twins: any two numbers with a reason; equal bytes are a lower limit, since
+#   copies in other sizes escape.
+#
+# For discussion: would you remove the twins from the splits? Both answers earn full
+# points, if they say what then compares with older scores.

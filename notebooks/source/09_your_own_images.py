@@ -329,7 +329,7 @@ np.unique(as_colors), np.unique(as_numbers)
 #
 # </details>
 
-# %%
+# %% points=1
 # solution
 wrong_pair = (255, 255 - 1)
 
@@ -652,7 +652,7 @@ plotting.show_images(
 # </details>
 
 
-# %%
+# %% points=2
 def tile_starts(length, tile, margin):
     # solution
     step = tile - 2 * margin
@@ -768,3 +768,34 @@ print(text)
 # - S. van der Walt and others (2014):
 #   [scikit-image](https://doi.org/10.7717/peerj.453). The package that brings
 #   the photographs.
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Teaching note. Say first: most projects fail in the label
+# files, not in the network. Ask everyone to bring ten pictures and to outline two of
+# them before the class.
+#
+# Minutes to read: opening 2, outline 5, label files 6, how little 8, too large 6,
+# second look 1, who can run it 2.
+#
+# Misconceptions, and the question that brings each to light:
+#
+# - A label map that looks right is right. Ask: which numbers are in the file?
+# - Held-out pictures are any that were not learned. Ask: when and where was each
+#   one taken?
+# - Tiles are better because nothing is shrunk. Ask: how large are things in the
+#   pictures that the network learned?
+# - A converted network is the same network. Ask: on how many pixels did someone
+#   compare?
+
+# %% [markdown] tags=["instructor"]
+# **For instructors.** Marking the predictions, by the scale in
+# [INSTRUCTORS.md](../INSTRUCTORS.md). A full reason says:
+#
+# - the fault that no single map proves: a map without class 0 may be right, all maps
+#   without it are suspect;
+# - three networks: fine-tuning keeps what is known about shapes; from scratch, the
+#   pictures are too few. The order of the other two is worth no points.
+#
+# For a project, mark the model card. One point each: where the pictures come from,
+# how they were split, the score with its yardstick, a failure shown in a picture, and
+# a use that the author advises against.

@@ -43,9 +43,34 @@ def compare(path, seeds=SEEDS, epochs=EPOCHS, scenes=SCENES):
         >>> compare(pathlib.Path("none.json"), seeds=(), epochs=2, scenes=1)["runs"]
         []
     """
+    command = "python -m fcnlib compare"
+    return train_on_pastures(path, command, RUNS, seeds, epochs, scenes)
+
+
+def train_on_pastures(path, command, ways, seeds, epochs, scenes):
+    """Train in several ways under one budget on drawn scenes, and score each run.
+
+    Args:
+        path: `pathlib.Path` of the JSON file with all runs.
+        command: String, what computes the file again.
+        ways: Dictionary from names to functions that get a data set, its pairs and the
+            number of epochs, and return a trained Keras model.
+        seeds: Sequence of integers, of the networks' first weights and the shuffling.
+        epochs: Integer, for each run.
+        scenes: Integer, how many training scenes to draw.
+
+    Returns:
+        Dictionary of the runs, as it stands in the file.
+
+    Example:
+        >>> import pathlib
+        >>> path = pathlib.Path("none.json")
+        >>> train_on_pastures(path, "none", {}, (0,), epochs=2, scenes=1)["epochs"]
+        2
+    """
     height, width = training.SIZE
     budget = {
-        "command": "python -m fcnlib compare",
+        "command": command,
         "data": f"pasture, {scenes} scenes of {height} x {width} pixels, flipped, "
         "turned, zoomed and recolored at random",
         "epochs": epochs,
@@ -61,12 +86,12 @@ def compare(path, seeds=SEEDS, epochs=EPOCHS, scenes=SCENES):
             pairs, training.SIZE, training.BATCH_SIZE, augment=True, seed=seed
         )
         start = time.perf_counter()
-        model = RUNS[name](dataset, pairs, epochs)
+        model = ways[name](dataset, pairs, epochs)
         seconds = round(time.perf_counter() - start)
         confusion = training.evaluate(model, unseen)
         return {"seconds": seconds, **training.scores(confusion, pasture.CLASSES)}
 
-    return _run_missing(path, budget, itertools.product(RUNS, seeds), run)
+    return _run_missing(path, budget, itertools.product(ways, seeds), run)
 
 
 def transfer(path, seeds=SEEDS, epochs=TRANSFER_EPOCHS, counts=PHOTOGRAPHS):

@@ -32,3 +32,4 @@ from fcnlib.checks.lesson_07 import (
 )
 from fcnlib.checks.lesson_08 import training_budget, twin_search, untrusted_lines
 from fcnlib.checks.lesson_09 import tile_starts, wrong_label
+from fcnlib.checks.lesson_10 import map_megabytes, shard_losses

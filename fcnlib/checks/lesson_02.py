@@ -212,11 +212,12 @@ def _came(rows):
 
 def _walk_back(cell, layers):
     """Return the first and the last row that a cell sees, the padding's too."""
-    first = last = cell
-    for kernel, stride, padding in reversed(layers):
-        first = first * stride - padding
-        last = last * stride - padding + kernel - 1
-    return np.array([first, last])
+    field, jump, shift = 1, 1, 0  # from the picture up to the cell's layer
+    for kernel, stride, padding in layers:
+        field += (kernel - 1) * jump
+        shift += padding * jump
+        jump *= stride
+    return cell * jump - shift + np.array([0, field - 1])
 
 
 def _draw_layers(random):

@@ -175,9 +175,8 @@ def _press(scores, kernel, stride, add=True):
     """Press a stamp for each position, and cut nothing off."""
     rows, columns, _ = scores.shape
     side, _, channels, _ = kernel.shape
-    overhang = side - stride
-    shape = rows * stride + overhang, columns * stride + overhang, channels
-    pressed = np.zeros(shape)
+    sides = [(count - 1) * stride + side for count in (rows, columns)]
+    pressed = np.zeros((*sides, channels))
     for i, j in np.ndindex(rows, columns):
         target = pressed[i * stride :, j * stride :][:side, :side]
         target[:] = kernel @ scores[i, j] + (target if add else 0)

@@ -129,17 +129,21 @@ def _batches(random):
         yield name, logits, labels.astype("uint8"), random.uniform(0.5, 3, 4)
 
 
+def _lower(logits, axis=-1):
+    """Subtract the largest logit, so that no power is too large."""
+    return logits - logits.max(axis=axis, keepdims=True)
+
+
 def _cross_entropy(logits, classes, axis=-1):
     """Return the cross-entropy of each pixel, with the softmax along an axis."""
-    lowered = logits - logits.max(axis=axis, keepdims=True)
+    lowered = _lower(logits, axis)
     shares = lowered - np.log(np.exp(lowered).sum(axis=axis, keepdims=True))
     return -np.take_along_axis(shares, classes[..., None].astype(int), -1)[..., 0]
 
 
 def _loss_and_mistakes(logits, labels, weights):
     """Return the loss of a batch, and hints with what each mistake makes of it."""
-    valid = labels != 255
-    kept, classes = logits[valid], labels[valid]
+    kept, classes = logits[labels < 255], labels[labels < 255]
     losses, count = _cross_entropy(kept, classes), len(classes)
     weighed = weights[classes] * losses
     truths = np.take_along_axis(kept, classes[:, None].astype(int), -1)[:, 0]
@@ -226,7 +230,7 @@ def _loss_and_mistakes(logits, labels, weights):
 def _part_mistakes(kept, classes, weights):
     """Map hints to the losses whose logarithm is taken in wrong parts."""
     places = np.arange(len(classes)), classes
-    lowered = kept - kept.max(axis=-1, keepdims=True)
+    lowered = _lower(kept)
     powers, losses = np.exp(lowered), _cross_entropy(kept, classes)
     return {
         "the largest logit is subtracted in one part of the logarithm only; try logits"
@@ -258,7 +262,7 @@ def _part_mistakes(kept, classes, weights):
 
 def _table_mistakes(kept, classes, weights):
     """Map hints to the sums of more than one number for each pixel."""
-    lowered = kept - kept.max(axis=-1, keepdims=True)
+    lowered = _lower(kept)
     table = np.log(np.exp(lowered).sum(axis=-1, keepdims=True)) - lowered
     pairs = weights[classes] * table[:, classes]
     return {

@@ -155,10 +155,13 @@ def _label_maps(random):
 
 def _threes(labels):
     """Return left, middle and right of all threes in the rows without void."""
-    labels = labels.astype("int64")
-    left, middle, right = labels[:, :-2], labels[:, 1:-1], labels[:, 2:]
-    known = (left != 255) & (middle != 255) & (right != 255)
-    return left[known], middle[known], right[known]
+    return _without_void([labels[:, i : i - 2 or None] for i in range(3)])
+
+
+def _without_void(parts):
+    """Return the threes of three arrays that hold no void."""
+    threes = np.stack(parts).astype("int64")
+    return threes[:, (threes < 255).all(axis=0)]
 
 
 def _share(left, middle, right, least=2):
@@ -169,8 +172,7 @@ def _share(left, middle, right, least=2):
 
 def _between(left, middle, right):
     """Mark middles strictly between the ends."""
-    low, high = np.minimum(left, right), np.maximum(left, right)
-    return (low < middle) & (middle < high)
+    return (middle - left) * (right - middle) > 0
 
 
 def _suspect_mistakes(labels):
@@ -178,7 +180,7 @@ def _suspect_mistakes(labels):
     left, middle, right = threes = _threes(labels)
     wide, between = np.abs(left - right) >= 2, _between(*threes)
     rises, falls = right - left >= 2, left - right >= 2
-    low, high = np.minimum(left, right), np.maximum(left, right)
+    low, high = np.sort([left, right], axis=0)
     share = _share(*threes)
     small = labels.astype("int64")
     outer = small[:, :-2], small[:, 1:-1], small[:, 2:]
@@ -280,9 +282,7 @@ def _rolled_share(labels):
 def _threes_of(left, middle, right):
     """Return the threes without void of three arrays of about one width."""
     width = min(part.shape[1] for part in (left, middle, right))
-    left, middle, right = (part[:, :width] for part in (left, middle, right))
-    known = (left != 255) & (middle != 255) & (right != 255)
-    return left[known], middle[known], right[known]
+    return _without_void([part[:, :width] for part in (left, middle, right)])
 
 
 def _mean_of_rows(labels):

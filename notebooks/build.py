@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import jupytext
@@ -32,13 +33,18 @@ HASH = re.compile(r'"sha256": "\w+"')
 RELATIVE_LINK = re.compile(r"(\]\(|src=\")(?!https?:|mailto:|#|/)")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 SETUP = """\
-# Loads Keras without TensorFlow's notices, or says how to install the course.
+# Loads Keras without TensorFlow's notices; on Colab, installs the course first.
 import importlib.util
 import os
+import subprocess
+import sys
 
+if "google.colab" in sys.modules and not importlib.util.find_spec("fcnlib"):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "git+{repository}"], check=True)
+    importlib.invalidate_caches()
 if importlib.util.find_spec("fcnlib") is None:
     print("On your machine, run in the course's folder:  pip install -e .")
-    print("On Colab, upload its ZIP file, then:  %pip install NAME.zip")
 else:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     screen = os.dup(2)
@@ -82,6 +88,12 @@ def editions(name, folder=FOLDER):
     }
 
 
+def repository():
+    """Return the public address of the course, from pyproject.toml."""
+    text = (FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)["project"]["urls"]["Repository"]
+
+
 def read_cells(text):
     """Return the cells of a source, with the generated one after the title.
 
@@ -89,7 +101,8 @@ def read_cells(text):
     """
     cells = jupytext.reads(text, fmt="py:percent").cells
     generated = {"tags": ["generated"]}
-    cells.insert(1, nbformat.v4.new_code_cell(SETUP, metadata=generated))
+    setup = SETUP.format(repository=repository())
+    cells.insert(1, nbformat.v4.new_code_cell(setup, metadata=generated))
     seen = {}
     for cell in cells:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]

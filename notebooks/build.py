@@ -33,7 +33,7 @@ HASH = re.compile(r'"sha256": "\w+"')
 RELATIVE_LINK = re.compile(r"(\]\(|src=\")(?!https?:|mailto:|#|/)")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 SETUP = """\
-# Loads Keras without TensorFlow's notices; on Colab, installs the course first.
+# Loads Keras without TensorFlow's notices. On Colab, it installs the course.
 import importlib.util
 import os
 import subprocess
@@ -41,7 +41,8 @@ import sys
 
 if "google.colab" in sys.modules and not importlib.util.find_spec("fcnlib"):
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "git+{repository}"], check=True)
+    address = "git+{repository}"
+    subprocess.run([*pip, address], check=True)
     importlib.invalidate_caches()
 if importlib.util.find_spec("fcnlib") is None:
     print("On your machine, run in the course's folder:  pip install -e .")

@@ -74,7 +74,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            bufsize=0,  # or closing a stream would wait for who reads it
+            bufsize=0,
             start_new_session=True,
         )
         self.messages = queue.Queue()
@@ -133,11 +133,14 @@ class _Process:
                 self.process.wait(2)
                 break
         self.process.stdin.close()
-        self.process.stdout.close()
 
     def _listen(self):
-        """Put what arrives into the queue, and `None` at the end."""
-        with contextlib.suppress(OSError, ValueError, EOFError):
+        """Put what arrives into the queue, and `None` at the end.
+
+        This thread alone closes the stream: closed by another while this one reads, its
+        number would go to the next process, and this thread would read from that.
+        """
+        with self.process.stdout, contextlib.suppress(OSError, ValueError, EOFError):
             while True:
                 (length,) = struct.unpack("<Q", self._read(8))
                 if length > encoding.MAX_BYTES:

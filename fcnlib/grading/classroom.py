@@ -56,6 +56,14 @@ def grade_folder(
     Raises:
         ValueError: if the lesson, the rule of lateness or a table is none.
         FileNotFoundError: if the folder has no submissions.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> work = pathlib.Path(tempfile.mkdtemp())
+        >>> (work / "handed_in" / "Ada").mkdir(parents=True)  # and nothing in it
+        >>> rows = grade_folder(work / "handed_in", "05_iou", work / "scores.csv")
+        >>> rows[0]["student"], rows[0]["points"]
+        ('Ada', 0)
     """
     folder, out = pathlib.Path(folder), pathlib.Path(out)
     if not 0 <= late <= 1:

@@ -786,7 +786,7 @@ assert sum(not choice.get("apart", True) for choice in choices) in (0, 4)
 # download. The large network is built once, with 0.6 GB of weights, and
 # scores three pictures; on machines with 4 GB of memory, close other notebooks.
 #
-# Minutes to read: opening 4, how large 9, dense layers 6, VOC 5, devices 6, half
+# Minutes to read: opening 4, how large 8, dense layers 5, VOC 5, devices 5, half
 # precision 3, checkpoints 3, the paper 3, ledger 4.
 #
 # Misconceptions, and the question that brings each to light:

@@ -690,8 +690,9 @@ from IPython.display import Markdown
 
 from fcnlib import experiments
 
-above = [one / "results/compare.json" for one in pathlib.Path.cwd().parents]
-found = [path for path in above if path.is_file()]
+folders = pathlib.Path("lesson").absolute().parents
+candidates = [folder / "results/compare.json" for folder in folders]
+found = [path for path in candidates if path.is_file()]
 stored = json.loads(found[0].read_text()) if found else {"runs": []}
 
 

@@ -115,7 +115,10 @@ def segment(options):
 
 
 def train(options):
-    """Train one of the shipped networks, or one of your own on a folder of pictures."""
+    """Train one of the shipped networks, one of your own, or one on Pascal VOC."""
+    if options.name.startswith("voc-"):
+        _train_voc(options)
+        return
     if options.data not in (None, "folder"):
         raise ValueError(
             f"--data is {options.data}; expected folder, or leave it out to train one "
@@ -133,7 +136,7 @@ def train(options):
         return
     card = fine_tuning.train_on_folder(
         *(options.name, options.images, options.labels, options.out),
-        start=options.start,
+        start=options.start or "pasture-fcn8s",
         epochs=options.epochs,
         class_names=options.classes and options.classes.split(","),
     )
@@ -175,6 +178,27 @@ def transfer(options):
     print(experiments.summarize(stored))
 
 
+def ledger(options):
+    """Measure what choices of the paper are worth, and write the ledger of all."""
+    _import_tensorflow()
+    from fcnlib import ledger as book
+
+    stored = book.ledger(options.out / "ledger.json")
+    print(book.summarize(stored["choices"]))
+
+
+def measure(options):
+    """Measure what networks of the paper's size need: memory, or time on a GPU."""
+    _import_tensorflow()
+    from fcnlib import measurements
+
+    ways = {"memory": measurements.measure_memory, "gpu": measurements.measure_gpu}
+    content = ways[options.what]()
+    options.out.mkdir(parents=True, exist_ok=True)
+    _write_json(options.out / f"{options.what}.json", content)
+    print(json.dumps(content, indent=2))
+
+
 def evaluate(options):
     """Score a network on a split of a data set or on a folder."""
     count = _choose_data(options)
@@ -189,19 +213,45 @@ def evaluate(options):
         _write_json(options.json, {"network": options.name, "data": about, **scores})
 
 
+def grade(options):
+    """Grade the notebooks in a folder, with a file or a folder for each student."""
+    from fcnlib import grading
+
+    # From a variable, no list of processes shows it.
+    seed = options.seed or os.environ.get("FCNLIB_GRADING_SEED")
+    if seed is None:
+        print("graded on the cases that students see; --seed N draws others")
+    rows = grading.grade_folder(
+        *(options.folder, options.lesson, options.out),
+        seed=seed and _whole_number(seed),
+        due=options.due and grading.read_time(options.due),
+        late=options.late,
+        submitted=options.submitted,
+        moodle=options.moodle,
+        canvas=options.canvas,
+        again=options.again,
+    )
+    print(f"wrote {options.out}: {len(rows)} students")
+
+
 def download(options):
-    """Fetch a data set, every file checked against its SHA-256."""
+    """Fetch a data set, verified by its checksums where there are any."""
     if options.dataset == "pasture":
         print("Nothing to download: pasture scenes are drawn when they are needed.")
         return
-    if options.dataset != "horses":
-        raise ValueError(
-            f"data set {options.dataset} is unknown; expected horses or pasture"
-        )
     _import_tensorflow()
-    from fcnlib import datasets, download
+    from fcnlib import archives, datasets, download
 
-    download.fetch_horses(options.to or datasets.data_folder())
+    folder = options.to or datasets.data_folder()
+    if options.dataset == "horses":
+        download.fetch_horses(folder)
+    elif options.dataset in archives.DATA_SETS:
+        archives.fetch(folder, archives.DATA_SETS[options.dataset])
+    else:
+        known = ", ".join(("pasture", "horses", *archives.DATA_SETS))
+        raise ValueError(
+            f"data set {options.dataset} is unknown; expected one of {known}"
+        )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -247,24 +297,38 @@ def _parser():
     )
     added = add(train)
     added.add_argument("name", metavar="NAME")
-    added.add_argument("--data", metavar="DATASET", help="folder, or none")
+    added.add_argument(
+        "--data",
+        metavar="DATASET",
+        help="folder, or none; for voc-fcn32s, voc-fcn16s, voc-fcn8s and "
+        "voc-fcn8s-atonce the path of the folder with VOC",
+    )
     added.add_argument("--images", metavar="FOLDER", help="of --data folder")
     added.add_argument("--labels", metavar="FOLDER", help="of --data folder")
     added.add_argument("--classes", metavar="NAME,NAME", help="of classes 0, 1 ...")
-    added.add_argument("--start", metavar="NETWORK", default="pasture-fcn8s")
+    added.add_argument(
+        "--start",
+        metavar="NETWORK",
+        help="shipped network, by default pasture-fcn8s; for voc-fcn16s and voc-fcn8s "
+        "the card of the network before, by default the one in --out",
+    )
     added.add_argument("--epochs", metavar="N", type=int, default=40)
     added.add_argument(
         "--out", metavar="FOLDER", type=pathlib.Path, default=pathlib.Path("networks")
     )
+    _add_voc_options(added)
     added = add(card)
     added.add_argument("name", metavar="NAME")
     added.add_argument(
         "--out", metavar="FILE", type=pathlib.Path, help="by default it is printed"
     )
-    for experiment in (compare, transfer):
+    for experiment in (compare, transfer, ledger):
         add(experiment).add_argument(
             "--out", metavar="FOLDER", type=pathlib.Path, default="results"
         )
+    added = add(measure)
+    added.add_argument("what", choices=("memory", "gpu"))
+    added.add_argument("--out", metavar="FOLDER", type=pathlib.Path, default="results")
     added = add(evaluate)
     added.add_argument("name", metavar="NAME")
     added.add_argument(
@@ -279,6 +343,39 @@ def _parser():
     added.add_argument(
         "--json", metavar="FILE", type=pathlib.Path, help="write the scores there too"
     )
+    added = add(grade)
+    added.add_argument("folder", metavar="FOLDER", type=pathlib.Path)
+    added.add_argument("--lesson", metavar="LESSON", required=True, help="as 05_iou")
+    added.add_argument("--out", metavar="FILE", type=pathlib.Path, required=True)
+    added.add_argument(
+        "--seed",
+        metavar="N",
+        help="draws the cases; by default what FCNLIB_GRADING_SEED says",
+    )
+    added.add_argument("--due", metavar="TIME", help="as 2026-11-20T18:00")
+    added.add_argument(
+        "--late",
+        metavar="SHARE",
+        type=float,
+        default=0.0,
+        help="of the points, lost for each day begun after TIME",
+    )
+    added.add_argument(
+        "--submitted",
+        metavar="FILE",
+        type=pathlib.Path,
+        help="a CSV with student and submitted; by default a file's own time counts",
+    )
+    for system in ("moodle", "canvas"):
+        added.add_argument(
+            f"--{system}",
+            metavar="FILE",
+            type=pathlib.Path,
+            help=f"write what {system.title()} imports, too",
+        )
+    added.add_argument(
+        "--again", action="store_true", help="grade anew what has been graded"
+    )
     added = add(download)
     added.add_argument("dataset", metavar="DATASET")
     added.add_argument(
@@ -288,6 +385,61 @@ def _parser():
         help="by default the folder that FCNLIB_DATA names, or data/",
     )
     return parser
+
+
+def _add_voc_options(parser):
+    """Add the options of a training on Pascal VOC."""
+    group = parser.add_argument_group("on Pascal VOC")
+    group.add_argument("--sbd", metavar="FOLDER", help="with SBD, which extends VOC")
+    group.add_argument("--recipe", choices=("paper", "keras"), default="paper")
+    group.add_argument(
+        "--weights",
+        metavar="SOURCE",
+        default="imagenet",
+        help="of a first stage: imagenet, hed, random, or the path of a file",
+    )
+    group.add_argument("--size", default="vgg16", help="of the network")
+    group.add_argument("--steps", metavar="N", type=_count, help="by the recipe")
+    group.add_argument("--batch", metavar="N", type=_count, help="by the recipe")
+    group.add_argument("--devices", metavar="N", type=_devices, default=1)
+    group.add_argument("--mixed", action="store_true", help="half precision")
+    group.add_argument("--checkpoint-minutes", metavar="N", type=float, default=10)
+
+
+def _count(text):
+    """Return a number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 up, not {text}")
+    return int(text)
+
+
+def _devices(text):
+    """Return a number of devices, or all."""
+    return text if text == "all" else _count(text)
+
+
+def _train_voc(options):
+    """Train a network on Pascal VOC and print its scores beside the paper's."""
+    if options.data is None:
+        raise ValueError(f"{options.name} needs --data, the folder with VOC; add it")
+    _import_tensorflow()
+    from fcnlib import voc_recipes
+
+    card = voc_recipes.train_voc(
+        *(options.name, options.data, options.out),
+        sbd=options.sbd,
+        recipe=options.recipe,
+        devices=options.devices,
+        mixed=options.mixed,
+        minutes=options.checkpoint_minutes,
+        start=options.start,
+        weights=options.weights,
+        size=options.size,
+        steps=options.steps,
+        batch_size=options.batch,
+    )
+    print(voc_recipes.summarize(card))
+    print(f"{options.out / options.name}.json and .weights.h5 hold the network")
 
 
 def _import_tensorflow():
@@ -497,6 +649,13 @@ def _size(text):
     if not (height.isdecimal() and width.isdecimal() and int(height) * int(width)):
         raise ValueError(f"size is {text}; expected HEIGHTxWIDTH, for example 240x320")
     return int(height), int(width)
+
+
+def _whole_number(text):
+    """Return a whole number from 0 on."""
+    if not text.isdecimal():
+        raise ValueError(f"expected a whole number from 0 on; got {text}")
+    return int(text)
 
 
 def _choose_data(options):

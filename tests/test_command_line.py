@@ -66,7 +66,7 @@ def run_program(*arguments):
 def test_help_names_every_command():
     ended = run_program("--help")
     assert ended.returncode == 0 and ended.stderr == ""
-    commands = "doctor results segment train card compare evaluate download"
+    commands = "doctor results segment train card compare ledger evaluate download"
     for command in commands.split():
         assert f"\n    {command} " in ended.stdout
 

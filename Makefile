@@ -7,7 +7,7 @@ PINS ?= requirements.txt
 
 VENV_PYTHON := .venv/bin/python
 STAMP := .venv/installed
-PYTHON_FILES := fcnlib tests notebooks
+PYTHON_FILES := fcnlib tests notebooks site
 SOLUTIONS := $(wildcard notebooks/solutions/*.ipynb)
 STUDENT_EDITIONS := $(wildcard notebooks/0[0-5]_*.ipynb)
 LESSONS = $(or $(strip $(SOLUTIONS) $(STUDENT_EDITIONS)),$(error no lessons in notebooks/: run "make notebooks" first))
@@ -29,11 +29,11 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(INSTALLATION))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help results test test-class test-scale lab notebooks bench doctor clean
+.PHONY: help results test test-class test-scale lab notebooks assignments student-release bench doctor site test-site test-colab test-links clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | \
-		while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
+		while IFS='|' read -r name text; do printf '%-20s %s\n' "$$name" "$$text"; done
 
 results: $(STAMP) ## install, then draw, segment and score unseen scenes
 	$(VENV_PYTHON) -m fcnlib results
@@ -41,11 +41,11 @@ results: $(STAMP) ## install, then draw, segment and score unseen scenes
 test: $(STAMP) ## install, then run every check
 	$(VENV_PYTHON) -m ruff check $(PYTHON_FILES)
 	$(VENV_PYTHON) -m ruff format --check $(PYTHON_FILES)
-	$(VENV_PYTHON) -m pytest
+	$(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=240 $(LESSONS)
 
 test-class: $(STAMP) ## grade a simulated class in all lessons
-	$(VENV_PYTHON) -m pytest -m whole_class
+	$(VENV_PYTHON) -m pytest -m whole_class -rP
 
 test-scale: $(STAMP) ## run the slow checks of large trainings
 	$(VENV_PYTHON) -m pytest -m scale
@@ -58,11 +58,33 @@ notebooks: $(STAMP) ## build both editions of the lessons from their sources
 	$(VENV_PYTHON) notebooks/build.py
 	$(VENV_PYTHON) notebooks/glossary.py
 
+assignments: $(STAMP) ## write the lessons for nbgrader to nbgrader/
+	$(VENV_PYTHON) notebooks/assignments.py $(if $(SEED),--seed "$(SEED)")
+
+student-release: $(STAMP) ## pack what students get into dist/
+	$(VENV_PYTHON) notebooks/release.py
+
 bench: $(STAMP) ## run the benchmarks
 	$(VENV_PYTHON) tests/bench.py
 
 doctor: $(STAMP) ## report the machine and the versions
 	$(VENV_PYTHON) -m fcnlib doctor
+
+site: $(STAMP) ## build the course as a site in site/_build/html
+	@command -v npm >/dev/null || \
+		{ echo 'error: "npm" was not found: install Node.js, which brings it' >&2; exit 2; }
+	$(VENV_PYTHON) -m pip install --quiet $(if $(PINS),-r requirements-site.txt,-e '.[site]')
+	npm install --prefix site --loglevel=error --no-package-lock --ignore-scripts --no-audit --no-fund
+	$(VENV_PYTHON) site/build.py
+
+test-site: site ## build the site, then try it in a browser
+	$(VENV_PYTHON) -m pytest -m site tests/site
+
+test-colab: $(STAMP) ## install the course into packages like those of Colab
+	$(VENV_PYTHON) -m pytest -m colab tests/site
+
+test-links: site ## ask whether every address that the site names is there
+	$(VENV_PYTHON) -m sphinx -q -b linkcheck -c site site/_build/pages site/_build/links
 
 clean: ## remove what make installed; keep work/, data/ and results/
 	rm -rf .venv fcnlib.egg-info

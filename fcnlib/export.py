@@ -10,10 +10,14 @@ import tempfile
 import textwrap
 import warnings
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from fcnlib import datasets, models
+
+# The layers that score the classes, from coarse to fine: at pool5, pool4 and pool3.
+BRANCHES = ("score_fr", "score_pool4", "score_pool3")
 
 _NOT_STATED = "Not stated."
 _SHIPPED_LICENSE = (
@@ -85,6 +89,40 @@ def to_litert(model, path):
     # Without this, a file could be written that the plain interpreter cannot run.
     builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
     _export(model, path, format="litert", target_spec=builtins)
+
+
+def with_branches(model):
+    """Return a network that also gives the scores of each branch, for `to_onnx`.
+
+    The scores of the branches, enlarged and added, are the logits. Whoever has them can
+    leave one out and see what it adds. Section 4.2 of Long et al. (2015).
+
+    Args:
+        model: Keras model from `models.fcn32s`, `models.fcn16s` or `models.fcn8s`.
+
+    Returns:
+        Keras model from images (N, H, W, 3) to a dictionary: "logits" (N, H, W, C),
+        and under the names in `BRANCHES`, as far as the network has them, scores
+        (N, h, w, C) at a 32nd, a 16th and an 8th of the height and width, rounded up.
+        It shares its layers with the network.
+
+    Raises:
+        ValueError: If no layer of the network has one of those names.
+
+    Example:
+        >>> from fcnlib import export, models
+        >>> list(export.with_branches(models.fcn16s(num_classes=5)).output)
+        ['logits', 'score_fr', 'score_pool4']
+    """
+    names = {layer.name for layer in model.layers}
+    scores = {name: model.get_layer(name).output for name in BRANCHES if name in names}
+    if not scores:
+        raise ValueError(
+            f"{model.name}: expected a layer named {', '.join(BRANCHES[:-1])} or "
+            f"{BRANCHES[-1]}, but it has none: build it with fcnlib.models."
+        )
+    outputs = {"logits": model.output, **scores}
+    return keras.Model(model.inputs, outputs, name=model.name)
 
 
 def compare(model, path, images):

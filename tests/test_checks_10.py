@@ -37,6 +37,12 @@ def in_a_tuple(shards):
     return tuple(total / count for total in sums)
 
 
+def by_keras(shards):
+    import keras
+
+    return [keras.ops.convert_to_tensor(part) for part in by_hand(shards)]
+
+
 def own_means(shards):
     return [losses[labels != 255].mean() for losses, labels in shards]
 
@@ -103,6 +109,95 @@ def one_for_each_picture(shards):
     return [part for part in by_hand(shards) for _ in range(2)]
 
 
+def over_the_last_count(shards):
+    """n = where n += is meant."""
+    for _, labels in shards:
+        n = (labels != 255).sum()
+    return [total / n for total in only_sums(shards)]
+
+
+def over_the_first_count(shards):
+    return [total / only_counts(shards)[0] for total in only_sums(shards)]
+
+
+def over_the_largest_count(shards):
+    return [total / max(only_counts(shards)) for total in only_sums(shards)]
+
+
+def over_the_mean_count(shards):
+    return [total / np.mean(only_counts(shards)) for total in only_sums(shards)]
+
+
+def while_counting(shards):
+    n, parts = 0, []
+    for losses, labels in shards:
+        n += (labels != 255).sum()
+        parts.append(losses[labels != 255].sum() / n)
+    return parts
+
+
+def split_evenly(shards):
+    return [whole_loss(shards) / len(shards)] * len(shards)
+
+
+def times_devices(shards):
+    return [part * len(shards) for part in by_hand(shards)]
+
+
+def only_void(shards):
+    count = sum(only_counts(shards))
+    return [losses[labels == 255].sum() / count for losses, labels in shards]
+
+
+def class_zero_nowhere(shards):
+    masks = [(labels > 0) & (labels < 255) for _, labels in shards]
+    count = sum(mask.sum() for mask in masks)
+    parts = zip(shards, masks, strict=True)
+    return [losses[mask].sum() / count for (losses, _), mask in parts]
+
+
+def without_void_shards(shards):
+    parts = zip(by_hand(shards), only_counts(shards), strict=True)
+    return [part for part, count in parts if count]
+
+
+def changes_losses(shards):
+    count = sum(only_counts(shards))
+    for losses, labels in shards:
+        losses[labels == 255] = 0
+    return [losses.sum() / count for losses, _ in shards]
+
+
+def empties_the_list(shards):
+    parts = by_hand(shards)
+    shards.clear()
+    return parts
+
+
+def in_one_array(shards):
+    losses = np.array([losses for losses, _ in shards])
+    valid = np.array([labels for _, labels in shards]) != 255
+    parts = zip(losses, valid, strict=True)
+    return [loss[mask].sum() / valid.sum() for loss, mask in parts]
+
+
+def stacked(shards):
+    valid = np.stack([labels for _, labels in shards]) != 255
+    return [total / valid.sum() for total in only_sums(shards)]
+
+
+def counted_in_8_bits(shards):
+    counts = [(labels != 255).sum(dtype="uint8") for _, labels in shards]
+    return [total / sum(map(int, counts)) for total in only_sums(shards)]
+
+
+def added_in_8_bits(shards):
+    count = np.uint8(0)
+    for each in only_counts(shards):
+        count += each.astype("uint8")
+    return [total / count for total in only_sums(shards)]
+
+
 RIGHT = [
     ("map_megabytes", 72),
     ("map_megabytes", 72.0),
@@ -111,6 +206,7 @@ RIGHT = [
     ("shard_losses", by_hand),
     ("shard_losses", masked),
     ("shard_losses", in_a_tuple),
+    ("shard_losses", by_keras),
 ]
 
 WRONG = [
@@ -127,6 +223,15 @@ WRONG = [
     ("map_megabytes", 0.003584, "weights"),
     ("map_megabytes", 48, "one picture in 4 bytes"),
     ("map_megabytes", 1.28, "the example"),
+    ("map_megabytes", 216.0, "the input's 3 channels as well"),
+    ("map_megabytes", 22.888, "and the batch has 3"),
+    ("map_megabytes", 137.329, "each number takes 2 of them"),
+    ("map_megabytes", 34.3323, "each number takes 2 of them"),
+    ("map_megabytes", 70.3125, "not 2"),
+    ("map_megabytes", 71.329536, "no border is lost"),
+    ("map_megabytes", 96, "not square"),
+    ("map_megabytes", 54, "not square"),
+    ("map_megabytes", True, "True or False"),
     ("map_megabytes", 5, "multiply what the text names"),
     ("map_megabytes", "72 MB", "one number is asked for"),
     ("map_megabytes", (72, 1), "one number is asked for"),
@@ -140,12 +245,31 @@ WRONG = [
     ("shard_losses", over_devices, "by the number of devices"),
     ("shard_losses", times_mask, "0 times nan"),
     ("shard_losses", whole_loss, "returns one number"),
-    ("shard_losses", whole_loss_each, "not all devices together"),
+    ("shard_losses", whole_loss_each, "the mean of all devices, for each"),
+    ("shard_losses", split_evenly, "only its own sum"),
+    ("shard_losses", lambda shards: [whole_loss(shards)], "one number for each"),
+    ("shard_losses", lambda shards: by_hand(shards)[:1], "return stand inside"),
+    ("shard_losses", lambda shards: iter(by_hand(shards)), "a generator"),
+    ("shard_losses", times_devices, "times the number of devices"),
+    ("shard_losses", over_the_last_count, "of one shard only"),
+    ("shard_losses", over_the_first_count, "of one shard only"),
+    ("shard_losses", over_the_largest_count, "of one shard only"),
+    ("shard_losses", over_the_mean_count, "a mean of the counts"),
+    ("shard_losses", while_counting, "before all shards are counted"),
+    ("shard_losses", only_void, "void pixels count nowhere"),
+    ("shard_losses", class_zero_nowhere, "class 0 is a class"),
+    ("shard_losses", without_void_shards, "still has its number, 0"),
+    ("shard_losses", changes_losses, "changes the arrays"),
+    ("shard_losses", empties_the_list, "changes the arrays"),
+    ("shard_losses", in_one_array, "may differ in N"),
+    ("shard_losses", stacked, "may differ in N"),
+    ("shard_losses", counted_in_8_bits, "8 bits end at 255"),
+    ("shard_losses", added_in_8_bits, "8 bits end at 255"),
     ("shard_losses", only_counts, "the losses are missing"),
     ("shard_losses", weighted_means, "all void contributes 0"),
     ("shard_losses", class_zero_left_out, "class 0 is a class"),
     ("shard_losses", one_for_each_picture, "the shape is (4,)"),
-    ("shard_losses", lambda shards: [7.0, 8.0], "the sums 8 and 5"),
+    ("shard_losses", lambda shards: [7.0, 8.0], "the sums 12 and 4"),
     ("shard_losses", lambda shards: "1.6, 1", "one number"),
 ]
 

@@ -642,7 +642,9 @@ BROKEN = {
 CASES = [(name, run) for name, runs in BROKEN.items() for run in runs]
 
 
-@pytest.mark.parametrize(("name", "run"), CASES, ids=lambda case: str(case))
+@pytest.mark.parametrize(
+    ("name", "run"), CASES, ids=lambda case: getattr(case, "__name__", case)
+)
 def test_broken_runs_get_their_name_alone(school, name, run):
     keras.utils.set_random_seed(2)
     report = examine(*run(school))

@@ -5,10 +5,11 @@ import sys
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 from test_models import randomize
 
-from fcnlib import export, models, pasture, tiling
+from fcnlib import export, layers, models, pasture, tiling
 
 WRITERS = {".onnx": export.to_onnx, ".tflite": export.to_litert}
 
@@ -87,6 +88,60 @@ def test_a_network_that_averages_flips_is_exported_too(ending, tmp_path):
     WRITERS[ending](model, tmp_path / f"a{ending}")
     image, _ = pasture.draw_scene(7, 40, 33)
     assert export.compare(model, tmp_path / f"a{ending}", image) >= 0.999
+
+
+def network_of_three_branches():
+    """A network whose pools are plain averages, with the head of FCN-8s."""
+    images = keras.Input((None, None, 3))
+    pools = [
+        keras.layers.AveragePooling2D(stride, padding="same")(images)
+        for stride in (8, 16, 32)
+    ]
+    score_fr = keras.layers.Conv2D(2, 1, name="score_fr")(pools[2])
+    fuse_pool4 = models._fuse(score_fr, pools[1], "pool4", "upscore2")
+    fuse_pool3 = models._fuse(fuse_pool4, pools[0], "pool3", "upscore_pool4")
+    return randomize(models._model("branches", images, fuse_pool3, 8))
+
+
+def enlarge(scores, factor, like):
+    """Spread each score over its tent, and cut to the size of another map."""
+    height, width = scores.shape[:2]
+    spread = np.zeros(((height + 1) * factor, (width + 1) * factor, scores.shape[2]))
+    tent = layers.bilinear_kernel(factor)[..., None]
+    for row, column in np.ndindex(height, width):
+        top, left = row * factor, column * factor
+        window = spread[top : top + 2 * factor, left : left + 2 * factor]
+        window += tent * scores[row, column]
+    start = factor // 2
+    return spread[start:, start:][: like.shape[0], : like.shape[1]]
+
+
+def test_a_file_with_branches_holds_what_adds_up_to_the_logits(tmp_path):
+    model, path = network_of_three_branches(), tmp_path / "network.onnx"
+    export.to_onnx(export.with_branches(model), path)
+    image, _ = pasture.draw_scene(7, 75, 101)
+    session = onnxruntime.InferenceSession(path)
+    names = [output.name for output in session.get_outputs()]
+    outputs = session.run(names, {"images": image[None].astype("float32")})
+    scores = dict(zip(names, outputs, strict=True))
+    sides = [scores[name].shape[1:3] for name in export.BRANCHES]
+    assert sides == [(3, 4), (5, 7), (10, 13)]
+    np.testing.assert_allclose(
+        scores["logits"][0], models.predict_logits(model, image), atol=1e-3
+    )
+    fused = enlarge(scores["score_fr"][0], 2, scores["score_pool4"][0])
+    fused = enlarge(fused + scores["score_pool4"][0], 2, scores["score_pool3"][0])
+    fused = enlarge(fused + scores["score_pool3"][0], 8, image)
+    np.testing.assert_allclose(scores["logits"][0], fused, atol=1e-3)
+    assert export.compare(model, path, image) >= 0.999
+
+
+def test_branches_are_those_that_the_network_has():
+    assert export.with_branches(models.fcn32s(2)).output.keys() == {
+        *("logits", "score_fr")
+    }
+    with pytest.raises(ValueError, match="^small: expected a layer named score_fr, "):
+        export.with_branches(small_network())
 
 
 @pytest.mark.parametrize("ending", WRITERS)

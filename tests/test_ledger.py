@@ -83,6 +83,16 @@ def test_padded_maps_lie_where_the_others_lie(thin, kernel, path):
     np.testing.assert_allclose(read[1], read[0], atol=1e-5)
 
 
+def test_the_ledger_names_the_margin_that_was_tried(thin):
+    network = ledger.build_fcn8s(padded=True)
+    first = network.get_layer("block1_conv1").output
+    seen = keras.Model(network.input, first)(np.zeros((1, 64, 96, 3)))
+    sides = (seen.shape[1] - 64) // 2 + 1  # block1_conv1 pads by 1 of them
+    borders = ledger.CHOICES[0]
+    assert borders["choice"] == "borders"
+    assert f"tried with {sides} for our fc6" in borders["why"]
+
+
 def changed_by(way, monkeypatch):
     """Return the network that a way of training starts from."""
     started = []
@@ -196,9 +206,9 @@ def test_the_stored_ledger_is_whole(stored):
     assert runs == {(way, seed) for way in ledger.WAYS for seed in ledger.SEEDS}
     assert stored["epochs"] == ledger.EPOCHS
     assert f"{ledger.SCENES} scenes" in stored["data"]
-    texts = ("choice", "paper", "ours", "why")
+    texts = ("choice", "paper", "ours", "why", "not_measured")
     for kept, choice in zip(stored["choices"], ledger.CHOICES, strict=True):
-        assert all(kept[text] == choice[text] for text in texts)
+        assert all(kept.get(text) == choice.get(text) for text in texts)
 
 
 def test_the_stored_effects_are_those_of_the_stored_runs(stored):
@@ -244,4 +254,6 @@ def test_what_the_page_says_of_the_ledger(stored):
         assert np.mean(scores(name)) - np.mean(ours) == pytest.approx(gain, abs=0.005)
     for name in ("momentum 0.9", "momentum 0.99"):
         assert max(scores(name)) < min(ours) - 0.05
+    same = [c["choice"] for c in ledger.CHOICES if c["paper"] == c["ours"]]
+    assert len(same) == 3 and "first weights of the skip scores" in same
     assert (training.SIZE[0] + 2 * 35) ** 2 > 2 * training.SIZE[0] ** 2

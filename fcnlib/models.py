@@ -60,7 +60,7 @@ def fcn32s(num_classes, size="course"):
     size from 1 x 1 up go in, as RGB from 0 to 255; the first layer prepares the colors.
 
     It differs from the paper in its borders: the paper pads the image by 100 pixels and
-    crops in the middle. Here every layer has `padding="same"` and every deconvolution a
+    crops at all sides. Here every layer has `padding="same"` and every deconvolution a
     kernel of twice its stride, which aligns all maps at their top left corners, so that
     one crop at bottom and right remains. The deconvolutions stay bilinear, as in the
     authors' published code. The 2015 paper learned all but the last; to do so, set

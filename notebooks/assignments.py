@@ -156,6 +156,7 @@ def write_course(course, seed, folder=build.FOLDER):
         text = nbformat.writes(notebook) + "\n"
         _write(lesson / f"{name}.ipynb", text)
     _write(course / "seed.txt", f"{seed}\n")
+    (course / "seed.txt").chmod(0o600)  # not for others on a shared machine
     told = [f"{course}: {len(names)} lessons in source/, seed in seed.txt"]
     return told + _write_configuration(course)
 

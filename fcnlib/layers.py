@@ -1,7 +1,8 @@
-"""What a fully convolutional network adds to Keras: bilinear kernels and a crop."""
+"""What these networks add to Keras: bilinear and large random kernels, and a crop."""
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 def bilinear_kernel(factor):
@@ -78,6 +79,36 @@ class Bilinear(keras.initializers.Initializer):
         diagonal = np.eye(channels_out)
         kernel = bilinear_kernel(factor)[:, :, None, None] * diagonal
         return keras.ops.convert_to_tensor(kernel, dtype or keras.config.floatx())
+
+
+@keras.saving.register_keras_serializable(package="fcnlib")
+class CompiledGlorotUniform(keras.initializers.GlorotUniform):
+    """Draw the numbers of Keras's GlorotUniform with one copy in memory, not three.
+
+    Keras draws from 0 to 1, then multiplies and shifts, and keeps all three results
+    until the last is there. Compiled, the three steps share one. In fc6 of VGG16, a
+    copy takes 0.41 gigabytes.
+
+    Example:
+        >>> from fcnlib import layers
+        >>> layers.CompiledGlorotUniform(seed=0)((7, 7, 512, 64)).shape
+        TensorShape([7, 7, 512, 64])
+    """
+
+    def __call__(self, shape, dtype=None):
+        """Return the kernel.
+
+        Args:
+            shape: Integers, the shape of the kernel.
+            dtype: Type of the kernel, or `None` for Keras's default.
+
+        Returns:
+            Tensor of that shape.
+        """
+        draw = tf.function(
+            lambda: super(CompiledGlorotUniform, self).__call__(shape, dtype)
+        )
+        return draw.get_concrete_function()()
 
 
 @keras.saving.register_keras_serializable(package="fcnlib")

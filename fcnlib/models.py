@@ -529,7 +529,12 @@ def _convolve(features, width, kernel_size, name, size):
     """Apply a convolution and ReLU; in between, normalize if that size does so."""
     if not SIZES[size]["normalize"]:
         return keras.layers.Conv2D(
-            width, kernel_size, padding="same", activation="relu", name=name
+            width,
+            kernel_size,
+            padding="same",
+            activation="relu",
+            kernel_initializer=layers.CompiledGlorotUniform(),
+            name=name,
         )(features)
     features = keras.layers.Conv2D(
         width, kernel_size, padding="same", use_bias=False, name=name

@@ -103,6 +103,25 @@ def test_initializer_follows_the_type_and_comes_back_from_its_config():
     np.testing.assert_array_equal(kernel[:, :, 0, 0], layers.bilinear_kernel(2))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", None])
+def test_compiled_initializer_draws_the_numbers_of_keras(dtype):
+    ours = layers.CompiledGlorotUniform(seed=3)
+    config = keras.saving.serialize_keras_object(ours)
+    expected = keras.initializers.GlorotUniform(seed=3)((7, 7, 64, 32), dtype)
+    for draw in (ours, keras.saving.deserialize_keras_object(config)):
+        drawn = draw((7, 7, 64, 32), dtype)
+        assert drawn.dtype == expected.dtype
+        np.testing.assert_array_equal(drawn, expected)
+
+
+def test_compiled_initializer_follows_the_random_seed():
+    kernels = []
+    for kind in (layers.CompiledGlorotUniform, keras.initializers.GlorotUniform):
+        keras.utils.set_random_seed(1)
+        kernels.append(kind()((3, 3, 4, 5)))
+    np.testing.assert_array_equal(*kernels)
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 3), (8, 12)])
 def test_crop_keeps_the_top_left(height, width):
     scores = np.random.default_rng(0).normal(size=(2, 8, 12, 5)).astype("float32")

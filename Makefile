@@ -45,7 +45,7 @@ test: $(STAMP) ## install, then run every check
 	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=240 $(LESSONS)
 
 test-class: $(STAMP) ## grade a simulated class in all lessons
-	$(VENV_PYTHON) -m pytest -m whole_class -rP
+	$(VENV_PYTHON) -m pytest -n 2 -m whole_class -rP
 
 test-scale: $(STAMP) ## run the slow checks of large trainings
 	$(VENV_PYTHON) -m pytest -m scale

@@ -20,8 +20,10 @@ from fcnlib import checks
 LESSONS = build.lessons()
 QUICKEST = "05_iou"
 SEED = 918273645
-# What nbgrader says of an answer that never ends.
-STOPPED = re.compile(r".*ERROR. (Timeout waiting|Interrupting kernel).*\n")
+# What nbgrader says of an answer that never ends, and of one that fails.
+ANSWERED_BADLY = re.compile(
+    r".*ERROR. (Timeout waiting|Interrupting kernel).*\n|The error was:\n"
+)
 
 
 def load(path):
@@ -126,7 +128,7 @@ def run(course, *arguments):
         text=True,
     )
     assert finished.returncode == 0, finished.stdout
-    told = STOPPED.sub("", finished.stdout)
+    told = ANSWERED_BADLY.sub("", finished.stdout)
     assert not re.search("warn|error", told, re.IGNORECASE), told
     return finished.stdout
 

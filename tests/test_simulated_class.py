@@ -314,5 +314,7 @@ def test_nbgrader_gives_all_honest_answers_the_same_points(lesson, tmp_path, por
 @pytest.mark.whole_class
 @pytest.mark.parametrize("lesson", [name for name in checks.NAMES if name != QUICKEST])
 def test_nbgrader_runs_whole_lessons_to_the_same_points(lesson, tmp_path, port):
-    four = by_nbgrader(lesson, tmp_path, port, lambda one: one.student in BOTH)
-    assert differences(*four) == {}
+    """tests/test_assignments.py lets whole lessons with no right answer be graded."""
+    right = ("perfect", "half")
+    two = by_nbgrader(lesson, tmp_path, port, lambda one: one.student in right)
+    assert len(two[0]) == len(right) and differences(*two) == {}

@@ -110,8 +110,6 @@ c.ClearSolutions.code_stub = {"python": ""}
 
 c.Execute.timeout_func = seconds_for
 c.Execute.timeout = LESSON_SECONDS
-# Else each kernel warns that it talks to nbgrader on this machine unencrypted.
-c.Execute.extra_arguments = ["--log-level=ERROR"]
 
 c.Autograde.sanitize_preprocessors = [
     ClearOutput,

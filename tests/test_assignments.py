@@ -1,5 +1,6 @@
 """The course folder for nbgrader: what it holds, and what nbgrader makes of it."""
 
+import ast
 import csv
 import html
 import os
@@ -81,6 +82,29 @@ def test_regions_leave_the_stub():
         "def f(x):\n    # Your 1 line here.\n    ### BEGIN SOLUTION\n    return x\n"
         "    ### END SOLUTION\n    return None"
     )
+
+
+def names(code, kind):
+    """Return the names that code reads (`ast.Load`), or sets (`ast.Store`)."""
+    nodes = list(ast.walk(ast.parse(code)))
+    found = {
+        node.id
+        for node in nodes
+        if isinstance(getattr(node, "ctx", None), kind)
+        if isinstance(node, ast.Name)
+    }
+    functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    return found | (functions if kind is ast.Store else set())
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_no_cell_needs_the_explorers_that_nbgrader_skips(lesson):
+    cells = [cell for cell in source_cells(lesson) if cell.cell_type == "code"]
+    for number, cell in enumerate(cells):
+        if "explorer" in cell.metadata.get("tags", ()):
+            later = "\n".join(after.source for after in cells[number + 1 :])
+            shared = names(cell.source, ast.Store) & names(later, ast.Load)
+            assert shared <= {"_"}
 
 
 # The seed.

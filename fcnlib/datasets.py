@@ -152,6 +152,36 @@ def read_pair(image_path, labels_path):
     return image, labels
 
 
+def load_pair(image, labels):
+    """Return a pair of arrays, read from its files if it came as paths.
+
+    Args:
+        image: Array of shape (H, W, 3), uint8, RGB, or the path of a picture.
+        labels: Array of shape (H, W), uint8, or the path of its label map.
+
+    Returns:
+        The image, (H, W, 3) uint8, RGB, and the labels, (H, W) uint8.
+
+    Raises:
+        FileNotFoundError: If one of the files is missing.
+        ValueError: If a file cannot be read, or the shapes or types are others.
+
+    Example:
+        >>> from fcnlib import pasture
+        >>> image, labels = load_pair(*pasture.draw_scene(seed=0))
+        >>> image.shape[:2] == labels.shape
+        True
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return read_pair(image, labels)
+    if image.shape != (*labels.shape, 3) or image.dtype != "uint8":
+        raise ValueError(
+            f"image of shape {image.shape}, {image.dtype}, and labels of shape "
+            f"{labels.shape} came; expected (H, W, 3) uint8 and (H, W) uint8"
+        )
+    return image, labels
+
+
 def folder_pairs(images_folder, labels_folder):
     """Pair the pictures of one folder with the label maps of another.
 
@@ -405,7 +435,7 @@ def batches(pairs, size, batch_size, augment=False, seed=0):
 
     def prepare(index, pair_seed):
         """Return one image and its labels at the size of the batches."""
-        image, labels = _shrink(*_load(*pairs[index]), (height, width))
+        image, labels = _shrink(*load_pair(*pairs[index]), (height, width))
         if augment:
             return _augment(image, labels, (height, width), pair_seed)
         return _pad(image, labels, (height, width))
@@ -588,18 +618,6 @@ def _checked_batch_size(batch_size):
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; expected at least 1")
     return batch_size
-
-
-def _load(image, labels):
-    """Return a pair of arrays, read from its files if it came as paths."""
-    if isinstance(image, (str, os.PathLike)):
-        return read_pair(image, labels)
-    if image.shape != (*labels.shape, 3) or image.dtype != "uint8":
-        raise ValueError(
-            f"image of shape {image.shape}, {image.dtype}, and labels of shape "
-            f"{labels.shape} came; expected (H, W, 3) uint8 and (H, W) uint8"
-        )
-    return image, labels
 
 
 def _shrink(image, labels, size):

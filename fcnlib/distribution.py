@@ -220,7 +220,7 @@ def train(
     def load(number):
         """Return the picture of a number of the training."""
         epoch, place = divmod(number, len(pairs))
-        return datasets._load(*pairs[picture_order(len(pairs), epoch, seed)[place]])
+        return datasets.load_pair(*pairs[picture_order(len(pairs), epoch, seed)[place]])
 
     pictures = deal(load, range(start, steps), batch_size, strategy, failures)
     replica_step = functools.partial(step_replica, model, optimizer, summed, seed)
@@ -261,7 +261,7 @@ def evaluate(strategy, model, pairs):
 
     def load(number):
         """Return the picture of a number; those past the end are void."""
-        image, labels = datasets._load(*pairs[min(number, len(pairs) - 1)])
+        image, labels = datasets.load_pair(*pairs[min(number, len(pairs) - 1)])
         return image, labels if number < len(pairs) else np.full_like(labels, 255)
 
     steps = range(-(-len(pairs) // replicas))

@@ -117,7 +117,7 @@ def train_on_folder(
         "limits": [LIMIT],
     }
     backup = _choose_backup(card, learned, folder)
-    model = models._build(card)
+    model = models.build(card)
     models.copy_weights(base, model)
     _fine_tune(model, card, learned, held_out, folder, backup)
     model, card = load_network(folder / f"{name}.json")
@@ -155,7 +155,7 @@ def save_network(model, card, folder):
         True
     """
     folder = pathlib.Path(folder)
-    bare = models._build(card)  # without the optimizer, which would be stored as well
+    bare = models.build(card)  # without the optimizer, which would be stored as well
     bare.set_weights(model.get_weights())
     temporary = folder / f".{card['name']}.{os.getpid()}.weights.h5"
     try:
@@ -200,7 +200,7 @@ def load_network(path):
             )
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        digest, model = card["sha256"], models._build(card)
+        digest, model = card["sha256"], models.build(card)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path}: expected the card of a network, but it is another file or "

@@ -153,6 +153,33 @@ def fcn8s(num_classes, size="course", skip_scales=(1, 1)):
     return _model("fcn8s", images, fuse_pool3, 8)
 
 
+def build(card):
+    """Build the network that a card describes, with random weights.
+
+    The random seed is left as it was, as if no weights had been drawn.
+
+    Args:
+        card: Dictionary with "architecture" ("fcn32s", "fcn16s" or "fcn8s"),
+            "num_classes" and "size", see `fcn32s`.
+
+    Returns:
+        Keras model from images (N, H, W, 3) to logits (N, H, W, C) float32.
+
+    Raises:
+        ValueError: If the number of classes or the size is not one that `fcn32s` knows.
+
+    Example:
+        >>> from fcnlib import models
+        >>> models.build(models.read_card("pasture-fcn16s")).name
+        'fcn16s'
+    """
+    builders = {"fcn32s": fcn32s, "fcn16s": fcn16s, "fcn8s": fcn8s}
+    state = random.getstate()  # Keras draws the seeds of initial weights from here
+    model = builders[card["architecture"]](card["num_classes"], card["size"])
+    random.setstate(state)
+    return model
+
+
 def vgg_pools(images, size="course"):
     """Apply the five blocks of VGG16 and return the last three pools.
 
@@ -359,7 +386,7 @@ def save_pretrained(model, card):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float16")  # half the size on disk
     try:
-        bare = _build(card)  # without the optimizer, which the file would hold as well
+        bare = build(card)  # without the optimizer, which the file would hold as well
     finally:
         keras.config.set_dtype_policy(policy)
     bare.set_weights(model.get_weights())
@@ -402,7 +429,7 @@ def load_pretrained(name):
             f"{path}: expected SHA-256 {card['sha256']}, but the file has {digest}: "
             "it is damaged or was changed; install fcnlib again."
         )
-    model = _build(card)
+    model = build(card)
     try:
         model.load_weights(path)
     except ValueError as error:
@@ -628,15 +655,6 @@ def _shipped(filename):
             "install fcnlib again."
         )
     return path
-
-
-def _build(card):
-    """Build the network that a card describes and leave the random seed untouched."""
-    builders = {"fcn32s": fcn32s, "fcn16s": fcn16s, "fcn8s": fcn8s}
-    state = random.getstate()  # Keras draws the seeds of initial weights from here
-    model = builders[card["architecture"]](card["num_classes"], card["size"])
-    random.setstate(state)
-    return model
 
 
 def _predict(model, images, read, dtype):

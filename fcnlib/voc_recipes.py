@@ -502,7 +502,7 @@ def _detach(model, card):
     A score layer that saw a scaled pool gives the same scores of the pool itself with
     its kernel scaled instead.
     """
-    bare = models._build(card)
+    bare = models.build(card)
     bare.set_weights([checkpoints.read(variable) for variable in model.weights])
     for layer in model.layers:
         if layer.name.startswith("scale_"):

@@ -245,11 +245,11 @@ def _find(folder, layouts, marker, name):
 
 
 def _places(folder, layouts):
-    """Yield where a data set may lie: in a folder, above it, one folder below."""
+    """Yield where a data set may lie: in a folder, one folder below, above it."""
     yield from (folder / layout for layout in layouts)
-    yield from folder.absolute().parents[:2]
     below = sorted(folder.glob("*/"))
     yield from (place / layout for place in below for layout in layouts)
+    yield from folder.absolute().parents[:2]
 
 
 def _read_names(path):

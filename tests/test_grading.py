@@ -187,6 +187,9 @@ def test_takes_imports_and_helpers_and_nothing_else():
         (["files = !ls\na = 1"], 1),
         (["from math import *", "a = floor(2.5)"], 2),
         (["a = [k for k in range(n)]", "n = 2", "k = missing"], [0, 1]),
+        (["a = {k for i in m for k in [i]}", "m = [5]", "k = i = missing"], {5}),
+        (["a = {k: [j for j in k] for k in 'b'}", "j = k = missing"], {"b": ["b"]}),
+        (["a = [k for k in k]", "k = 'b'"], ["b"]),
     ],
 )
 def test_takes_what_the_kernel_would_hold_at_the_check(cells, expected):

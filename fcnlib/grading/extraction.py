@@ -20,10 +20,27 @@ _IPYTHON_VALUE = re.compile(r"^(\s*[\w, ]+=\s*)[%!].*$", re.M)
 _PYTHON_CELLS = ("%%time", "%%capture", "%%python3")
 # A statement begins at the margin, and so may its else and its closing bracket.
 _MARGIN = re.compile(r"^(?=[^\s#)\]}])(?!(?:else|elif|except|finally)\b)", re.M)
-_COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
 
 Code = collections.namedtuple("Code", ["imports", "body"])
 Code.__doc__ = "What an answer needs: its imports, and all else, both as Python text."
+
+
+class _ToGenerators(ast.NodeTransformer):
+    """Turn comprehensions into generators, whose names Python keeps apart.
+
+    From Python 3.12 on, a symbol table counts the names of the others as the module's.
+    """
+
+    def visit_ListComp(self, node):
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node):
+        self.generic_visit(node)
+        pair = ast.Tuple([node.key, node.value], ast.Load())
+        return ast.GeneratorExp(pair, node.generators)
 
 
 class _Statement:
@@ -33,7 +50,8 @@ class _Statement:
         self.node = node
         self.text = ast.unparse(node)
         self.is_import = isinstance(node, ast.Import | ast.ImportFrom)
-        table = symtable.symtable(self.text, "notebook", "exec")
+        plain = ast.unparse(_ToGenerators().visit(copy.deepcopy(node)))
+        table = symtable.symtable(plain, "notebook", "exec")
         symbols = table.get_symbols()
         self.binds = {s.get_name() for s in symbols if s.is_assigned()}
         self.binds |= {s.get_name() for s in symbols if s.is_imported()}
@@ -54,9 +72,9 @@ class _Statement:
         )
 
     def _look_into(self, table):
-        """Collect the global names that a function, class or comprehension uses."""
+        """Collect the global names that a function, class or generator uses."""
         names = {s.get_name() for s in table.get_symbols() if s.is_global()}
-        at_once = table.get_type() == "class" or table.get_name() in _COMPREHENSIONS
+        at_once = table.get_type() == "class" or table.get_name() == "genexpr"
         (self.uses_now if at_once else self.uses_later).update(names)
         for child in table.get_children():
             self._look_into(child)

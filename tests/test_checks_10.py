@@ -174,6 +174,12 @@ def empties_the_list(shards):
     return parts
 
 
+def replaces_shards(shards):
+    parts = by_hand(shards)
+    shards[0] = None
+    return parts
+
+
 def in_one_array(shards):
     losses = np.array([losses for losses, _ in shards])
     valid = np.array([labels for _, labels in shards]) != 255
@@ -261,6 +267,7 @@ WRONG = [
     ("shard_losses", without_void_shards, "still has its number, 0"),
     ("shard_losses", changes_losses, "changes the arrays"),
     ("shard_losses", empties_the_list, "changes the arrays"),
+    ("shard_losses", replaces_shards, "changes the arrays"),
     ("shard_losses", in_one_array, "may differ in N"),
     ("shard_losses", stacked, "may differ in N"),
     ("shard_losses", counted_in_8_bits, "8 bits end at 255"),

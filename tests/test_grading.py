@@ -347,6 +347,16 @@ def test_answers_that_go_wrong_get_a_hint(quick, body, hint):
     assert share == 0 and hint in found
 
 
+@pytest.mark.parametrize("change", ["clear()", "append(1)", "__setitem__(0, None)"])
+def test_what_an_answer_does_to_a_list_is_seen(change):
+    given = [(np.ones(2), np.zeros(3)), (np.ones(4), np.zeros(5))]
+    body = f"def answer(shards):\n    shards.{change}\n    return 1"
+    code = extraction.extract(extraction.read_statements([body]), "answer", "check")
+    with calling.running(code, "answer") as (called, _):
+        assert called(given) == 1
+    assert len(given) != 2 or given[0] is None
+
+
 @LINUX
 @pytest.mark.parametrize(
     ("body", "hint"),

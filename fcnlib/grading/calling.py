@@ -115,8 +115,7 @@ class _Process:
         try:
             found, after = value
             for before, changed in zip(arguments, after, strict=True):
-                if isinstance(before, np.ndarray):
-                    _change(before, changed)
+                _change(before, changed)
         except (TypeError, ValueError):
             raise NoAnswer("it sends messages of its own.") from None
         return networks.rebuild(found)
@@ -200,9 +199,12 @@ def _environment(folder):
 
 
 def _change(before, changed):
-    """Do to an argument what the answer did to its copy of it."""
-    if not isinstance(changed, np.ndarray) or changed.dtype != before.dtype:
-        raise ValueError
-    if changed.shape != before.shape:
-        before.resize(changed.shape, refcheck=False)
-    before[...] = changed
+    """Do to an argument what the answer did to its copy, and to what lies in it."""
+    if isinstance(before, list):
+        before[:] = changed
+    elif isinstance(before, np.ndarray):
+        if not isinstance(changed, np.ndarray) or changed.dtype != before.dtype:
+            raise ValueError
+        if changed.shape != before.shape:
+            before.resize(changed.shape, refcheck=False)
+        before[...] = changed

@@ -118,19 +118,20 @@ def voc_pairs(folder, split, sbd=None):
         1449
     """
     _check_split(split, VOC_SPLITS + SBD_SPLITS)
+    if split in SBD_SPLITS:
+        if sbd is None:
+            raise ValueError(
+                f"split {split} needs SBD; give its folder as well, "
+                "or run: python -m fcnlib download sbd"
+            )
+        sbd = _find(sbd, ("benchmark_RELEASE/dataset", "dataset", ""), "cls", "sbd")
+        sbd_train = _read_names(sbd / "train.txt")
+        if split == "paper-train":
+            return _pair_sbd(sbd, sbd_train)
     root = _find_voc(folder, 2011 if split == "seg11valid" else 2012)
     lists = root / "ImageSets" / "Segmentation"
     if split in VOC_SPLITS:
         return _pair_voc(root, _read_names(lists / f"{split}.txt"))
-    if sbd is None:
-        raise ValueError(
-            f"split {split} needs SBD; give its folder as well, "
-            "or run: python -m fcnlib download sbd"
-        )
-    sbd = _find(sbd, ("benchmark_RELEASE/dataset", "dataset", ""), "cls", "sbd")
-    sbd_train = _read_names(sbd / "train.txt")
-    if split == "paper-train":
-        return _pair_sbd(sbd, sbd_train)
     voc_val = _read_names(lists / "val.txt")
     if split == "seg11valid":
         return _pair_voc(root, _subtract(voc_val, sbd_train))

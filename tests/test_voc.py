@@ -231,7 +231,6 @@ def test_the_year_of_the_folder_is_taken(trees, tmp_path):
     ("list_pairs", "split", "name"),
     [
         (datasets.voc_pairs, "train", "voc2012"),
-        (datasets.voc_pairs, "seg11valid", "voc2011"),
         (datasets.camvid_pairs, "train", "camvid"),
         (datasets.pets_pairs, "test", "pets"),
     ],
@@ -248,6 +247,15 @@ def test_a_wrong_folder_of_sbd_is_one_line(trees, tmp_path):
         FileNotFoundError, datasets.voc_pairs, trees, "sbd-train", sbd=tmp_path
     )
     assert "benchmark_RELEASE/dataset/cls" in message and "download sbd" in message
+
+
+def test_the_paper_s_splits_never_send_for_voc_2012(trees, tmp_path):
+    message = list_in_vain(
+        FileNotFoundError, datasets.voc_pairs, tmp_path, "seg11valid", sbd=trees
+    )
+    assert "download voc2011" in message
+    pairs = datasets.voc_pairs(tmp_path, "paper-train", sbd=trees)
+    assert pairs == datasets.voc_pairs(trees, "paper-train", sbd=trees)
 
 
 def test_seg11valid_is_no_part_of_voc_2012(trees, voc_2012):

@@ -5,8 +5,12 @@ import datetime
 import fractions
 import json
 import os
+import signal
 import struct
+import subprocess
 import sys
+import threading
+import time
 from html.parser import HTMLParser
 
 import numpy as np
@@ -476,6 +480,43 @@ def test_class_is_graded_and_resumed(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("5 of 6 are graded already")
     assert {r["student"]: r["total"] for r in read_table(out)}["'=cleo"] == "0"
     assert len(read_table(out)) == 6
+
+
+def test_nothing_of_the_pool_is_left_when_the_last_row_is_there(tmp_path, one_exercise):
+    """Else it may be closed twice while the command ends, which prints a traceback."""
+    write_notebook(tmp_path / "class" / "ada.ipynb", RIGHT)
+    before = threading.enumerate()
+    grading.grade_folder(tmp_path / "class", "05_iou", tmp_path / "s.csv")
+    assert set(threading.enumerate()) <= set(before)
+
+
+def test_an_interrupted_class_keeps_its_rows_and_goes_on(tmp_path, capsys):
+    folder, out = tmp_path / "class", tmp_path / "scores.csv"
+    write_notebook(folder / "0.ipynb", RIGHT)
+    for number in range(1, 6):
+        slow = "import time\ndef class_iou(confusion, class_id):\n    time.sleep(2)"
+        write_notebook(folder / f"{number}.ipynb", slow)
+    command = [sys.executable, "-m", "fcnlib", "grade", str(folder)]
+    command += ["--lesson", "05_iou", "--out", str(out), "--seed", "5"]
+    running = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell may have started the tests in the background, without interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not out.exists():
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    assert running.communicate()[1] == "interrupted\n"
+    assert running.returncode == 130
+    kept = len(read_table(out))
+    assert 0 < kept < 6
+    capsys.readouterr()
+    rows = grading.grade_folder(folder, "05_iou", out, seed=5)
+    assert capsys.readouterr().out.startswith(f"{kept} of 6 are graded already")
+    assert len(rows) == 6
 
 
 class Page(HTMLParser):

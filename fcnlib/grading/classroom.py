@@ -244,16 +244,16 @@ def _grade_all(jobs):
 
 def _grade_in_pool(jobs, workers):
     """Yield what came of each job as it comes; an interrupt cancels the rest."""
-    with concurrent.futures.ProcessPoolExecutor(
+    pool = concurrent.futures.ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _prepare_worker
-    ) as pool:
+    )
+    try:
         with _interrupts_ignored():
             futures = {pool.submit(grade_notebook, *jobs[one]): one for one in jobs}
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for future in concurrent.futures.as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import tarfile
 import zlib
 
 import requests
+import tqdm
 
 from fcnlib import datasets, download
 
@@ -99,7 +100,6 @@ DATA_SETS = {
 }
 
 _CHUNK = 2**20  # bytes that are read at once
-_STEP = 50 * _CHUNK  # bytes between two lines of progress
 
 # What goes wrong with an archive. What goes wrong on the disk is not among it.
 _DAMAGE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
@@ -222,15 +222,16 @@ def _check_answer(response, size, begun):
 
 
 def _chunks(response, size, begun):
-    """Yield what an answer brings, and print how much has come."""
-    came, total = begun, f" of {size / 1e6:.0f}" if size else ""
-    for chunk in response.raw.stream(_CHUNK, decode_content=False):
-        yield chunk
-        if came // _STEP != (came + len(chunk)) // _STEP:
-            print(f"  {(came + len(chunk)) / 1e6:.0f}{total} MB", flush=True)
-        came += len(chunk)
-    length = response.headers.get("Content-Length")
-    if length and came - begun < int(length):
+    """Yield what an answer brings, and show how much has come where someone looks."""
+    came, length = begun, response.headers.get("Content-Length")
+    total = begun + int(length) if length else size
+    options = {"unit": "B", "unit_scale": True, "disable": None}
+    with tqdm.tqdm(total=total, initial=begun, **options) as bar:
+        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+            yield chunk
+            bar.update(len(chunk))
+            came += len(chunk)
+    if length and came < total:
         raise _WrongAnswer("was cut off")
 
 

@@ -94,8 +94,8 @@ def voc_pairs(folder, split, sbd=None):
       validates on it (Section 5 of Long et al., 2015).
     - "paper-train": SBD's own list train, 8,498 pairs of SBD. The paper trains on it.
       It shares pictures with VOC val, so score on seg11valid.
-    - "sbd-train": SBD's lists train and val without VOC val, pairs of SBD, for those
-      who score on VOC val.
+    - "sbd-train": SBD's list train without VOC val, pairs of SBD, for those who score
+      on VOC val.
 
     Args:
         folder: String or path of the folder that holds `VOCdevkit`, or of one inside.
@@ -135,8 +135,7 @@ def voc_pairs(folder, split, sbd=None):
     voc_val = _read_names(lists / "val.txt")
     if split == "seg11valid":
         return _pair_voc(root, _subtract(voc_val, sbd_train))
-    sbd_all = sbd_train + _read_names(sbd / "val.txt")
-    return _pair_sbd(sbd, _subtract(sbd_all, voc_val))
+    return _pair_sbd(sbd, _subtract(sbd_train, voc_val))
 
 
 def camvid_pairs(folder, split):

@@ -8,6 +8,7 @@ import os
 import pathlib
 import random
 import re
+import sys
 import tarfile
 
 import miniature_voc
@@ -153,12 +154,16 @@ def test_a_content_encoding_is_left_as_it_is(server, tmp_path, monkeypatch):
     assert files_in(tmp_path) == UNPACKED
 
 
-def test_progress_is_shown(server, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(archives, "_CHUNK", 5_000)
-    monkeypatch.setattr(archives, "_STEP", 20_000)
-    archives.fetch(tmp_path, [describe(server.serve("a", PACKED), size=None)])
-    shown = [line for line in capsys.readouterr().out.splitlines() if "MB" in line]
-    assert len(shown) == 2 and all(line.endswith("  0 MB") for line in shown)
+def test_progress_is_shown_where_someone_looks(server, tmp_path, monkeypatch, capsys):
+    archive = describe(server.serve("a", ("cut", PACKED), PACKED), size=None)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+        archives.fetch(tmp_path / "seen", [archive])
+    half, whole = (f"{count / 1e3:.1f}k" for count in (len(PACKED) // 2, len(PACKED)))
+    shown = capsys.readouterr().err
+    assert f"| {half}/{whole}" in shown and f"100%|██████████| {whole}/{whole}" in shown
+    archives.fetch(tmp_path / "unseen", [archive])
+    assert capsys.readouterr().err == ""
 
 
 # Downloads that stop
@@ -208,8 +213,7 @@ def test_an_interruption_keeps_what_came(server, tmp_path, monkeypatch):
     archive = describe(server.serve("a", PACKED))
     monkeypatch.setattr(archives, "_CHUNK", 5_000)
     with monkeypatch.context() as patched:
-        patched.setattr(archives, "_STEP", 20_000)
-        patched.setattr("builtins.print", interrupt_at_progress)
+        patched.setattr(archives.tqdm.tqdm, "update", interrupt_at_progress)
         with pytest.raises(KeyboardInterrupt):
             archives.fetch(tmp_path, [archive])
     [(name, content)] = files_in(tmp_path).items()
@@ -220,9 +224,10 @@ def test_an_interruption_keeps_what_came(server, tmp_path, monkeypatch):
     assert files_in(tmp_path) == UNPACKED
 
 
-def interrupt_at_progress(line, **options):
-    """Stand for print and for a user who presses Ctrl-C at the first MB."""
-    if line.endswith("MB"):
+def interrupt_at_progress(bar, came):
+    """Stand for the bar and for a user who presses Ctrl-C after some of it."""
+    bar.n += came
+    if bar.n > 20_000:
         raise KeyboardInterrupt
 
 

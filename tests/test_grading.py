@@ -490,6 +490,18 @@ def test_nothing_of_the_pool_is_left_when_the_last_row_is_there(tmp_path, one_ex
     assert set(threading.enumerate()) <= set(before)
 
 
+def test_a_bar_shows_how_far_it_came(tmp_path, one_exercise, monkeypatch, capsys):
+    for student in ("ada", "ben"):
+        write_notebook(tmp_path / "class" / f"{student}.ipynb")
+    given = tmp_path / "class", "05_iou", tmp_path / "s.csv"
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+        grading.grade_folder(*given)
+    assert " 2/2 [" in capsys.readouterr().err
+    grading.grade_folder(*given, again=True)
+    assert capsys.readouterr().err == ""  # a file has no use for it
+
+
 def test_an_interrupted_class_keeps_its_rows_and_goes_on(tmp_path, capsys):
     folder, out = tmp_path / "class", tmp_path / "scores.csv"
     write_notebook(folder / "0.ipynb", RIGHT)

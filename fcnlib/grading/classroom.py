@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import pathlib
 import signal
-import sys
 import threading
+
+import tqdm
 
 from fcnlib import __version__, checks
 from fcnlib.grading import calling, extraction, feedback, sandbox, submissions, tables
@@ -162,11 +163,12 @@ class _Table:
         _, seed, _, _ = self.rule
         jobs = {one: (one.path, self.exercises, seed) for one in left}
         open_rights = set()
-        for count, (one, graded) in enumerate(_grade_all(jobs), start=1):
-            results, note, left_open = graded
-            open_rights.update(left_open)
-            self._add(one, keys[one], results, note)
-            self._show(len(found) - len(left) + count, len(found))
+        # Where nobody looks, as when a file takes what is printed, there is no bar.
+        with tqdm.tqdm(total=len(jobs), unit=" notebooks", disable=None) as bar:
+            for one, (results, note, left_open) in _grade_all(jobs):
+                open_rights.update(left_open)
+                self._add(one, keys[one], results, note)
+                bar.update()
         if open_rights:
             print(
                 f"not closed to answers: {', '.join(sorted(open_rights))}; grade the "
@@ -211,13 +213,6 @@ class _Table:
         tables.write_text(self._page(one), page)
         self.by_student[one.student, one.identifier] = row
         tables.write_rows(self.out, self.exercises, self.rows())
-
-    def _show(self, done, count):
-        """Draw a bar of what is done, where someone looks."""
-        if sys.stderr.isatty():
-            bar = "#" * (30 * done // count)
-            end = "\n" if done == count else ""
-            print(f"\r[{bar:<30}] {done}/{count}", end=end, file=sys.stderr, flush=True)
 
 
 def _round(points):

@@ -1,6 +1,7 @@
 """Test the checks: what they say, and that nothing a student writes breaks them."""
 
 import _thread
+import itertools
 import signal
 import sys
 import threading
@@ -103,14 +104,6 @@ def equal_histograms(image, predictions):
     )
 
 
-def said(name, answer, capsys):
-    """Run a check as a student does and return the one line that it printed."""
-    assert getattr(checks, name)(answer) is None
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
-
-
 RIGHT = {"class_shares": right_shares, "is_brightest_channel": right_test}
 
 
@@ -122,17 +115,21 @@ def test_names_list_every_exercise_once():
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_right_answers_are_right_for_every_seed(name, capsys):
-    assert said(name, RIGHT[name], capsys) == "Correct."
+def test_right_answers_are_right_for_every_seed(name, said):
+    assert said(name, RIGHT[name]) == "Correct."
     for seed in range(100):
         assert checks.score(name, RIGHT[name], seed) == (1.0, "Correct.")
 
 
+@pytest.mark.parametrize("name", [*itertools.chain(*checks.NAMES.values())])
+def test_none_is_not_attempted(name, said):
+    assert said(name, None).startswith("Not attempted yet: ")
+    assert checks.score(name, None)[0] == 0
+
+
 @pytest.mark.parametrize("name", RIGHT)
-@pytest.mark.parametrize("stub", [None, lambda *arguments: None])
-def test_stubs_are_not_attempted(name, stub, capsys):
-    assert said(name, stub, capsys).startswith("Not attempted yet: ")
-    assert checks.score(name, stub)[0] == 0
+def test_functions_that_return_none_are_not_attempted(name, said):
+    assert said(name, lambda *arguments: None).startswith("Not attempted yet: ")
 
 
 @pytest.mark.parametrize(
@@ -219,8 +216,8 @@ def test_stubs_are_not_attempted(name, stub, capsys):
         ),
     ],
 )
-def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
-    line = said(name, wrong, capsys)
+def test_each_mistake_gets_its_hint(name, wrong, hint, said):
+    line = said(name, wrong)
     assert line.startswith("Not yet: ")
     assert hint in line
 
@@ -247,8 +244,8 @@ def test_wrong_answers_are_wrong_for_every_seed(wrong):
         ("is_brightest_channel", lambda i, p: i.argmax(-1).tolist() == p.tolist()),
     ],
 )
-def test_right_answers_written_otherwise(name, right, capsys):
-    assert said(name, right, capsys) == "Correct."
+def test_right_answers_written_otherwise(name, right, said):
+    assert said(name, right) == "Correct."
 
 
 def test_hard_coded_answers_fail_under_another_seed():
@@ -296,48 +293,48 @@ class Uncomparable:
         StopIteration(),
     ],
 )
-def test_errors_become_one_line(error, capsys):
-    line = said("class_shares", raise_with(error), capsys)
+def test_errors_become_one_line(error, said):
+    line = said("class_shares", raise_with(error))
     assert line.startswith("Not yet: it stops with " + type(error).__name__)
 
 
-def test_values_that_cannot_be_read_become_one_line(capsys):
-    line = said("class_shares", lambda *a: Uncomparable(), capsys)
+def test_values_that_cannot_be_read_become_one_line(said):
+    line = said("class_shares", lambda *a: Uncomparable())
     assert line.startswith("Not yet: ")
 
 
-def test_endless_recursion_becomes_one_line(capsys):
+def test_endless_recursion_becomes_one_line(said):
     def forever(labels, num_classes):
         return forever(labels, num_classes)
 
-    assert "RecursionError" in said("class_shares", forever, capsys)
+    assert "RecursionError" in said("class_shares", forever)
 
 
-def test_prints_and_warnings_of_an_answer_stay_out(capsys, recwarn):
+def test_prints_and_warnings_of_an_answer_stay_out(said, recwarn):
     def talkative(labels, num_classes):
         print("labels:", labels)
         np.zeros(1) / np.zeros(1)
         return right_shares(labels, num_classes)
 
-    assert said("class_shares", talkative, capsys) == "Correct."
+    assert said("class_shares", talkative) == "Correct."
     assert not recwarn.list
 
 
-def test_answers_that_change_their_arguments_are_told(capsys):
+def test_answers_that_change_their_arguments_are_told(said):
     def in_place(labels, num_classes):
         shares = right_shares(labels, num_classes)
         labels[labels == VOID] = 0
         return shares
 
-    assert "work on a copy" in said("class_shares", in_place, capsys)
+    assert "work on a copy" in said("class_shares", in_place)
 
 
-def test_none_from_one_branch_only(capsys):
+def test_none_from_one_branch_only(said):
     def forgetful(image, predictions):
         if right_test(image, predictions):
             return True
 
-    assert "None for some" in said("is_brightest_channel", forgetful, capsys)
+    assert "None for some" in said("is_brightest_channel", forgetful)
 
 
 def endless(labels, num_classes):
@@ -368,10 +365,10 @@ def still_running(function):
 
 
 @pytest.mark.parametrize("answer", [endless, endless_that_catches, asleep])
-def test_calls_end_when_their_time_is_up(answer, capsys, monkeypatch):
+def test_calls_end_when_their_time_is_up(answer, said, monkeypatch):
     monkeypatch.setattr(judging, "SECONDS", 0.2)
     start = time.monotonic()
-    line = said("class_shares", answer, capsys)
+    line = said("class_shares", answer)
     assert "without end" in line
     assert time.monotonic() - start < 1.9
     if answer is not asleep:  # a sleeper ends when it wakes up

@@ -403,37 +403,25 @@ WRONG = [
 INPUTS = re.compile(r"try logits (.*), labels (.*) and weights (.*)\.$")
 
 
-def said(name, answer, capsys):
-    """Run a check as a student does and return the one line that it printed."""
-    assert getattr(checks, name)(answer) is None
-    (line,) = capsys.readouterr().out.splitlines()
-    return line
-
-
 def test_the_lesson_has_these_exercises():
     assert checks.NAMES["06_training"] == NAMES
 
 
 @pytest.mark.parametrize(("name", "answer"), RIGHT)
-def test_right_answers_are_right_for_every_seed(name, answer, capsys):
-    assert said(name, answer, capsys) == "Correct."
+def test_right_answers_are_right_for_every_seed(name, answer, said):
+    assert said(name, answer) == "Correct."
     for seed in range(20):
         assert checks.score(name, answer, seed) == (1.0, "Correct.")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_stubs_are_not_attempted(name, capsys):
-    assert said(name, None, capsys).startswith("Not attempted yet: ")
-
-
-def test_functions_that_return_none_are_not_attempted(capsys):
-    line = said("weighted_void_loss", lambda *arguments: None, capsys)
+def test_functions_that_return_none_are_not_attempted(said):
+    line = said("weighted_void_loss", lambda *arguments: None)
     assert line.startswith("Not attempted yet: ")
 
 
 @pytest.mark.parametrize(("name", "wrong", "hint"), WRONG)
-def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
-    line = said(name, wrong, capsys)
+def test_each_mistake_gets_its_hint(name, wrong, hint, said):
+    line = said(name, wrong)
     assert line.startswith("Not yet: ")
     assert hint in line
     for seed in range(10):
@@ -442,8 +430,8 @@ def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
 
 @pytest.mark.parametrize(("name", "wrong", "hint"), WRONG)
 @np.errstate(all="ignore")
-def test_the_inputs_in_hints_show_the_mistake(name, wrong, hint, capsys):
-    line = said(name, wrong, capsys)
+def test_the_inputs_in_hints_show_the_mistake(name, wrong, hint, said):
+    line = said(name, wrong)
     inputs = INPUTS.search(line)
     if inputs is None:
         assert "try" not in line
@@ -454,12 +442,12 @@ def test_the_inputs_in_hints_show_the_mistake(name, wrong, hint, capsys):
     assert not np.isclose(wrong(*arrays), expected)
 
 
-def test_most_hints_hold_such_an_input(capsys):
-    lines = [said(name, wrong, capsys) for name, wrong, _ in WRONG]
+def test_most_hints_hold_such_an_input(said):
+    lines = [said(name, wrong) for name, wrong, _ in WRONG]
     assert sum(bool(INPUTS.search(line)) for line in lines) == 43
 
 
-def test_the_example_of_the_lesson(capsys):
+def test_the_example_of_the_lesson():
     logits = np.log([[[[2, 1, 1], [1, 1, 2]], [[3, 4, 1], [1, 2, 1]]]])
     labels = np.array([[[0, 1], [2, 255]]], "uint8")
     for right in (right_loss, right_loss_in_loops, right_loss_one_hot):

@@ -318,13 +318,6 @@ WRONG = [
 MAP = re.compile(r"try (\[\[[^a-z]*\]\])\.$")
 
 
-def said(name, answer, capsys):
-    """Run a check as a student does and return the one line that it printed."""
-    assert getattr(checks, name)(answer) is None
-    (line,) = capsys.readouterr().out.splitlines()
-    return line
-
-
 def test_the_lesson_has_these_exercises():
     assert checks.NAMES["07_failure_clinic"] == NAMES
 
@@ -336,25 +329,20 @@ def test_the_answers_of_this_file_agree_with_the_example_of_the_lesson():
 
 
 @pytest.mark.parametrize(("name", "answer"), RIGHT)
-def test_right_answers_are_right_for_every_seed(name, answer, capsys):
-    assert said(name, answer, capsys) == "Correct."
+def test_right_answers_are_right_for_every_seed(name, answer, said):
+    assert said(name, answer) == "Correct."
     for seed in range(20):
         assert checks.score(name, answer, seed) == (1.0, "Correct.")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_stubs_are_not_attempted(name, capsys):
-    assert said(name, None, capsys).startswith("Not attempted yet: ")
-
-
-def test_a_function_that_returns_none_is_not_attempted(capsys):
-    line = said("suspect_share", lambda labels: None, capsys)
+def test_a_function_that_returns_none_is_not_attempted(said):
+    line = said("suspect_share", lambda labels: None)
     assert line.startswith("Not attempted yet: ")
 
 
 @pytest.mark.parametrize(("name", "wrong", "hint"), WRONG)
-def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
-    line = said(name, wrong, capsys)
+def test_each_mistake_gets_its_hint(name, wrong, hint, said):
+    line = said(name, wrong)
     assert line.startswith("Not yet: ")
     assert hint in line and re.search(r"[^.?][.?]$", line)  # no "?." at the end
     for seed in range(10):
@@ -363,8 +351,8 @@ def test_each_mistake_gets_its_hint(name, wrong, hint, capsys):
 
 @pytest.mark.parametrize(("name", "wrong", "hint"), WRONG)
 @np.errstate(all="ignore")
-def test_the_inputs_in_hints_show_the_mistake(name, wrong, hint, capsys):
-    line = said(name, wrong, capsys)
+def test_the_inputs_in_hints_show_the_mistake(name, wrong, hint, said):
+    line = said(name, wrong)
     found = MAP.search(line)
     if found:
         labels = np.array(ast.literal_eval(found[1]), "uint8")
@@ -374,8 +362,6 @@ def test_the_inputs_in_hints_show_the_mistake(name, wrong, hint, capsys):
         assert "try" not in line
 
 
-def test_most_hints_for_the_function_hold_such_an_input(capsys):
-    lines = [
-        said(name, wrong, capsys) for name, wrong, _ in WRONG if name == "suspect_share"
-    ]
+def test_most_hints_for_the_function_hold_such_an_input(said):
+    lines = [said(name, wrong) for name, wrong, _ in WRONG if name == "suspect_share"]
     assert sum(bool(MAP.search(line)) for line in lines) >= 20

@@ -16,6 +16,7 @@ HORSE_SEED = 115
 HORSE_SIZE = (480, 640)
 # The network for pictures that people bring.
 PHOTOGRAPHS = "horses-fcn8s"
+_NETWORK = "a shipped network, or the path of the card of one of your own"
 
 TRUTH_ALT = (
     "True label map of a drawn pasture: each pixel has the color of its class, sky, "
@@ -280,14 +281,14 @@ def _parser():
 
     add(doctor)
     added = add(results)
-    added.add_argument("--out", metavar="FOLDER", type=pathlib.Path, default="results")
+    _add_out(added, "results")
     added = add(segment)
     added.add_argument("pictures", metavar="PICTURE", nargs="+", type=pathlib.Path)
     added.add_argument(
         "--model",
         metavar="NAME",
         default=PHOTOGRAPHS,
-        help="a shipped network, or the path of the card of one of your own",
+        help=f"{_NETWORK}; by default {PHOTOGRAPHS}",
     )
     added.add_argument(
         "--out",
@@ -296,7 +297,11 @@ def _parser():
         help="for NAME_labels.png and NAME_overlay.png; by default each picture's own",
     )
     added = add(train)
-    added.add_argument("name", metavar="NAME")
+    added.add_argument(
+        "name",
+        metavar="NAME",
+        help="a shipped network, a name of your own, or one of those on Pascal VOC",
+    )
     added.add_argument(
         "--data",
         metavar="DATASET",
@@ -312,25 +317,23 @@ def _parser():
         help="shipped network, by default pasture-fcn8s; for voc-fcn16s and voc-fcn8s "
         "the card of the network before, by default the one in --out",
     )
-    added.add_argument("--epochs", metavar="N", type=int, default=40)
     added.add_argument(
-        "--out", metavar="FOLDER", type=pathlib.Path, default=pathlib.Path("networks")
+        "--epochs", metavar="N", type=int, default=40, help="by default 40"
     )
+    _add_out(added, "networks")
     _add_voc_options(added)
     added = add(card)
-    added.add_argument("name", metavar="NAME")
+    added.add_argument("name", metavar="NAME", help=_NETWORK)
     added.add_argument(
         "--out", metavar="FILE", type=pathlib.Path, help="by default it is printed"
     )
     for experiment in (compare, transfer, ledger):
-        add(experiment).add_argument(
-            "--out", metavar="FOLDER", type=pathlib.Path, default="results"
-        )
+        _add_out(add(experiment), "results")
     added = add(measure)
     added.add_argument("what", choices=("memory", "gpu"))
-    added.add_argument("--out", metavar="FOLDER", type=pathlib.Path, default="results")
+    _add_out(added, "results")
     added = add(evaluate)
-    added.add_argument("name", metavar="NAME")
+    added.add_argument("name", metavar="NAME", help=_NETWORK)
     added.add_argument(
         "--data", metavar="DATASET", required=True, help="pasture, horses or folder"
     )
@@ -344,9 +347,20 @@ def _parser():
         "--json", metavar="FILE", type=pathlib.Path, help="write the scores there too"
     )
     added = add(grade)
-    added.add_argument("folder", metavar="FOLDER", type=pathlib.Path)
+    added.add_argument(
+        "folder",
+        metavar="FOLDER",
+        type=pathlib.Path,
+        help="with a notebook or a folder for each student",
+    )
     added.add_argument("--lesson", metavar="LESSON", required=True, help="as 05_iou")
-    added.add_argument("--out", metavar="FILE", type=pathlib.Path, required=True)
+    added.add_argument(
+        "--out",
+        metavar="FILE",
+        type=pathlib.Path,
+        required=True,
+        help="the table of points to write, a CSV",
+    )
     added.add_argument(
         "--seed",
         metavar="N",
@@ -377,7 +391,11 @@ def _parser():
         "--again", action="store_true", help="grade anew what has been graded"
     )
     added = add(download)
-    added.add_argument("dataset", metavar="DATASET")
+    added.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="pasture, horses, voc2012, voc2011, sbd, camvid or pets",
+    )
     added.add_argument(
         "--to",
         metavar="FOLDER",
@@ -387,11 +405,27 @@ def _parser():
     return parser
 
 
+def _add_out(parser, default):
+    """Add the option of the folder to write to."""
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        type=pathlib.Path,
+        default=pathlib.Path(default),
+        help=f"to write to; by default {default}/",
+    )
+
+
 def _add_voc_options(parser):
     """Add the options of a training on Pascal VOC."""
     group = parser.add_argument_group("on Pascal VOC")
     group.add_argument("--sbd", metavar="FOLDER", help="with SBD, which extends VOC")
-    group.add_argument("--recipe", choices=("paper", "keras"), default="paper")
+    group.add_argument(
+        "--recipe",
+        choices=("paper", "keras"),
+        default="paper",
+        help="the sum over the pixels with momentum .99, or their mean with AdamW",
+    )
     group.add_argument(
         "--weights",
         metavar="SOURCE",
@@ -401,9 +435,21 @@ def _add_voc_options(parser):
     group.add_argument("--size", default="vgg16", help="of the network")
     group.add_argument("--steps", metavar="N", type=_count, help="by the recipe")
     group.add_argument("--batch", metavar="N", type=_count, help="by the recipe")
-    group.add_argument("--devices", metavar="N", type=_devices, default=1)
+    group.add_argument(
+        "--devices",
+        metavar="N",
+        type=_devices,
+        default=1,
+        help="how many share the work, or all; by default 1",
+    )
     group.add_argument("--mixed", action="store_true", help="half precision")
-    group.add_argument("--checkpoint-minutes", metavar="N", type=float, default=10)
+    group.add_argument(
+        "--checkpoint-minutes",
+        metavar="N",
+        type=float,
+        default=10,
+        help="how often to save; by default every 10, and 0 for every step",
+    )
 
 
 def _count(text):

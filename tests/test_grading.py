@@ -578,24 +578,31 @@ def test_late_work_loses_a_share_for_each_day_begun(tmp_path, one_exercise):
         os.utime(folder / f"{name}.ipynb", (changed, changed))
     rows = grading.grade_folder(folder, "05_iou", out, **rule)
     assert [row["total"] for row in rows] == [2, 1.8, 1.6]
+    page = (tmp_path / "s_feedback" / "cleo.html").read_text(encoding="utf-8")
+    assert (
+        "1.6 of 2 points</strong>. It came late, days begun: 2, and lost 0.4." in page
+    )
 
 
 def test_moodle_and_canvas_get_what_they_import(tmp_path, one_exercise):
-    folder = tmp_path / "class"
     name = "Ada Lovelace_321_assignsubmission_file_"
-    write_notebook(folder / name / "05_iou.ipynb", RIGHT)
-    write_notebook(folder / "benzban_LATE_77_991_05_iou-1.ipynb", RIGHT)
-    moodle, canvas = tmp_path / "m.csv", tmp_path / "c.csv"
-    options = {"moodle": moodle, "canvas": canvas}
-    grading.grade_folder(folder, "05_iou", tmp_path / "s.csv", **options)
-    (ada, ben) = read_table(moodle)
+    write_notebook(tmp_path / "moodle" / name / "05_iou.ipynb", RIGHT)
+    write_notebook(tmp_path / "canvas" / "adalove.ipynb", RIGHT)
+    write_notebook(tmp_path / "canvas" / "benzban_LATE_77_991_05_iou-1.ipynb", RIGHT)
+    for system in ("moodle", "canvas"):
+        out, table = tmp_path / f"of_{system}.csv", tmp_path / f"{system}.csv"
+        grading.grade_folder(tmp_path / system, "05_iou", out, **{system: table})
+    (ada,) = read_table(tmp_path / "moodle.csv")
     assert (ada["Identifier"], ada["Grade"]) == ("Participant 321", "2")
     assert ada["Full name"] == "Ada Lovelace" and "Last modified (grade)" in ada
-    possible, ada, ben = read_table(canvas)
+    possible, ada, ben = read_table(tmp_path / "canvas.csv")
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "05_iou"]
     assert list(ada) == head and possible["05_iou"] == "2"
+    assert (ada["ID"], ada["SIS Login ID"]) == ("", "adalove")
     assert (ben["Student"], ben["ID"], ben["05_iou"]) == ("benzban", "77", "2")
-    assert (tmp_path / "s_feedback" / f"{name}.html").exists()
+    assert (tmp_path / "of_moodle_feedback" / f"{name}.html").exists()
+    with pytest.raises(ValueError, match="as Canvas gives them"):
+        grading.grade_folder(tmp_path / "moodle", "05_iou", out, canvas=table)
 
 
 def test_note_says_what_ran_out_of_time(tmp_path, quick):
@@ -618,7 +625,21 @@ def test_newest_notebook_of_the_lesson_counts(tmp_path, one_exercise):
         os.utime(path, (10**9 - age, 10**9 - age))
     (row,) = grading.grade_folder(folder.parent, "05_iou", tmp_path / "s.csv")
     assert row["total"] == 2
-    assert row["note"] == "2 notebooks; the newest, 05_iou.ipynb, is graded"
+    assert row["note"] == "3 notebooks; ada/05_iou.ipynb is graded"
+
+
+def test_a_file_beside_a_students_folder_is_told(tmp_path, one_exercise):
+    write_notebook(tmp_path / "class" / "ada" / "05_iou.ipynb", RIGHT)
+    write_notebook(tmp_path / "class" / "ada" / "06_training.ipynb", RIGHT)
+    write_notebook(tmp_path / "class" / "ada.ipynb", RIGHT)
+    (row,) = grading.grade_folder(tmp_path / "class", "05_iou", tmp_path / "s.csv")
+    assert row["note"] == "2 notebooks; ada/05_iou.ipynb is graded"
+
+
+def test_another_lesson_is_told(tmp_path, one_exercise):
+    write_notebook(tmp_path / "class" / "ada.ipynb", "megabytes = 3")
+    (row,) = grading.grade_folder(tmp_path / "class", "05_iou", tmp_path / "s.csv")
+    assert row["total"] == 0 and row["note"].endswith("is it another lesson?")
 
 
 def test_grading_goes_on_when_its_process_ends(monkeypatch):
@@ -671,6 +692,10 @@ def test_command_refuses_in_one_line_and_writes_nothing(tmp_path, capsys):
     assert "a share from 0 to 1" in run_in_vain(capsys, *given, "--late", "10")
     assert "expected a time" in run_in_vain(capsys, *given, "--due", "Friday")
     assert "Moodle" in run_in_vain(capsys, *given, "--moodle", tmp_path / "m.csv")
+    assert "for two" in run_in_vain(capsys, *given, "--canvas", out)
+    assert "is a folder" in run_in_vain(capsys, *given, "--canvas", folder)
+    assert "give --due" in run_in_vain(capsys, *given, "--late", "0.1")
+    given += ["--due", "2026-11-20"]
     times = tmp_path / "times.csv"
     times.write_text("student,submitted\nben,2026-11-20T18:00\n")
     assert "a row for ada" in run_in_vain(capsys, *given, "--submitted", times)
@@ -680,3 +705,5 @@ def test_command_refuses_in_one_line_and_writes_nothing(tmp_path, capsys):
     out.write_text("student,points\nada,3\n")
     assert "another table" in run_in_vain(capsys, *given)
     assert out.read_text() == "student,points\nada,3\n"
+    out.write_text("")
+    assert "another table" in run_in_vain(capsys, *given)

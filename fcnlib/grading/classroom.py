@@ -55,7 +55,8 @@ def grade_folder(
         List of dictionaries, the rows of the table.
 
     Raises:
-        ValueError: if the lesson, the rule of lateness or a table is none.
+        ValueError: if the lesson, the rule of lateness or a table is none, or if two
+            tables are one file.
         FileNotFoundError: if the folder has no submissions.
 
     Example:
@@ -69,14 +70,18 @@ def grade_folder(
     folder, out = pathlib.Path(folder), pathlib.Path(out)
     if not 0 <= late <= 1:
         raise ValueError(f"expected a share from 0 to 1 for a late day; got {late}")
+    if due is None and (late or submitted):
+        raise ValueError("expected a time until which work is in time; give --due")
     exercises = read_exercises(lesson)
     pages = out.with_name(f"{out.stem}_feedback")
-    written = [pathlib.Path(p) for p in (submitted, moodle, canvas) if p]
-    found = submissions.find_submissions(folder, lesson, [out, pages, *written])
+    others = [pathlib.Path(path) for path in (moodle, canvas, submitted) if path]
+    _check_files([out, *others])
+    found = submissions.find_submissions(folder, lesson, [out, pages, *others])
     if submitted:
         found = submissions.read_times(pathlib.Path(submitted), found)
-    if moodle:
-        submissions.need_identifiers(found)
+    for table, system in ((moodle, "Moodle"), (canvas, "Canvas")):
+        if table:
+            submissions.check_names(found, system)
     rule = lesson, seed, due, late
     table = _Table(out, exercises, lesson, rule, pages)
     table.grade(found, again)
@@ -86,6 +91,17 @@ def grade_folder(
     if canvas:
         tables.write_canvas(pathlib.Path(canvas), table.rows(), maximum, lesson)
     return table.rows()
+
+
+def _check_files(paths):
+    """Refuse a folder where a file is asked for, and one file for two tables."""
+    for number, path in enumerate(paths):
+        if path.is_dir():
+            raise ValueError(
+                f"expected a file, and {path} is a folder; name a file in it"
+            )
+        if path.resolve() in [before.resolve() for before in paths[:number]]:
+            raise ValueError(f"expected a file for each table; got {path} for two")
 
 
 def grade_notebook(path, exercises, seed=None):
@@ -106,8 +122,12 @@ def grade_notebook(path, exercises, seed=None):
     except (ValueError, OSError) as error:
         return [(0.0, "Not attempted yet.")] * len(exercises), str(error), set()
     results, left_open = [], set()
-    for exercise in exercises:
-        code = extraction.extract(statements, exercise.answer, exercise.name)
+    codes = [
+        extraction.extract(statements, exercise.answer, exercise.name)
+        for exercise in exercises
+    ]
+    note = "" if any(codes) else "no answer's name is in it: is it another lesson?"
+    for exercise, code in zip(exercises, codes, strict=True):
         if code is None:
             missing = f"Not attempted yet: nothing is called {exercise.answer}."
             results.append((0.0, missing))
@@ -115,7 +135,7 @@ def grade_notebook(path, exercises, seed=None):
         share, hint, opened = _grade_answer(code, exercise, seed)
         results.append((share, hint))
         left_open.update(opened)
-    return results, _out_of_time(exercises, results), left_open
+    return results, note or _out_of_time(exercises, results), left_open
 
 
 def _grade_answer(code, exercise, seed):

@@ -62,7 +62,10 @@ def write_page(lesson, row, exercises, hints):
         )
         for exercise, hint in zip(exercises, hints, strict=True)
     ]
-    late = f" It came late: {row['late_days']} days begun." if row["late_days"] else ""
+    late = ""
+    if row["late_days"]:
+        lost = round(row["points"] - row["total"], 2)
+        late = f" It came late, days begun: {row['late_days']}, and lost {lost:g}."
     return _fill(
         _PAGE,
         {

@@ -6,26 +6,28 @@ import datetime
 import math
 import re
 
+from fcnlib import checks
+
 # As Moodle and Canvas name what they let a teacher download.
 _MOODLE = re.compile(r"(?P<student>.+)_(?P<identifier>\d+)_assignsubmission_.*")
 _CANVAS = re.compile(r"(?P<student>[^_]+)(?:_LATE)?_(?P<identifier>\d+)_\d+_.+")
 _IGNORED = ("__MACOSX", "__pycache__")
 
 Submission = collections.namedtuple(
-    "Submission", ["student", "identifier", "name", "path", "note", "time"]
+    "Submission", ["student", "identifier", "system", "name", "path", "note", "time"]
 )
 Submission.__doc__ = """What a student handed in.
 
 `name` is that of the file or folder, `path` that of the notebook in it or `None`,
-`identifier` the number that Moodle or Canvas put into the name, or "".
+`identifier` the number that `system`, "Moodle" or "Canvas", put into the name, or "".
 """
 
 
 def find_submissions(folder, lesson, left_out=()):
     """Return what the students handed in, each as a file or folder of a name of theirs.
 
-    Of a student's several notebooks the newest counts, and of those only the ones with
-    the lesson's name in their path, if there are any.
+    Of a student's several notebooks the newest counts, of those with the lesson's name
+    in their path if there are any. One with another lesson's name does not count.
 
     Args:
         folder: pathlib.Path.
@@ -124,20 +126,27 @@ def read_times(path, submissions):
     return [one._replace(time=parsed[one.student]) for one in submissions]
 
 
-def need_identifiers(found):
-    """Refuse submissions without the number that Moodle gives each of its students.
+def check_names(found, system):
+    """Refuse submissions that another system has named than the table is for.
 
     Args:
         found: list of `Submission`.
+        system: "Moodle", where each needs its number; or "Canvas", where a name without
+            one is a login.
 
     Raises:
-        ValueError: if one has none.
+        ValueError: if there is one.
     """
-    nameless = [one.name for one in found if not one.identifier]
-    if nameless:
+    fitting = {"Moodle": ["Moodle"], "Canvas": ["Canvas", ""]}[system]
+    others = [one.name for one in found if one.system not in fitting]
+    if others:
+        example = {
+            "Moodle": "Ada Lovelace_123_assignsubmission_file",
+            "Canvas": "lovelaceada_123_456_05_iou.ipynb",
+        }[system]
         raise ValueError(
-            "expected names as Moodle gives them, Ada Lovelace_123_assignsubmission_"
-            f"file, for a table for Moodle; got {nameless[0]}; leave --moodle out"
+            f"expected names as {system} gives them, {example}, for a table for "
+            f"{system}; got {others[0]}; leave --{system.lower()} out"
         )
 
 
@@ -147,28 +156,35 @@ def _is_ignored(path):
 
 
 def _read_name(entry):
-    """Return the student's name and number in the name of a file or folder."""
+    """Return student, number and system in the name of a file or folder."""
     stem = entry.name if entry.is_dir() else entry.stem
-    known = _MOODLE.fullmatch(stem) or _CANVAS.fullmatch(stem)
-    return known.group("student", "identifier") if known else (stem, "")
+    for system, pattern in (("Moodle", _MOODLE), ("Canvas", _CANVAS)):
+        known = pattern.fullmatch(stem)
+        if known:
+            return *known.group("student", "identifier"), system
+    return stem, "", ""
 
 
-def _read_entries(folder, student, identifier, entries, lesson):
+def _read_entries(folder, student, identifier, system, entries, lesson):
     """Return the submission that a student's files and folders are."""
     files = [path for entry in entries for path in _files(entry)]
     notebooks = [path for path in files if path.suffix == ".ipynb"]
-    named = [path for path in notebooks if lesson in str(path.relative_to(folder))]
-    notebooks = named or notebooks
-    newest = max(notebooks, key=lambda path: path.stat().st_mtime, default=None)
+    of_others = set(checks.NAMES) - {lesson}
+    places = {path: path.relative_to(folder).as_posix() for path in notebooks}
+    own = [p for p in notebooks if not any(other in places[p] for other in of_others)]
+    own = own or notebooks
+    named = [path for path in own if lesson in places[path]] or own
+    newest = max(named, key=lambda path: path.stat().st_mtime, default=None)
     note = ""
     if newest is None:
         names = ", ".join(path.name for path in files[:3]) or "nothing"
         note = f"no notebook: an .ipynb file is asked for, and this is {names}"
-    elif len(notebooks) > 1:
-        note = f"{len(notebooks)} notebooks; the newest, {newest.name}, is graded"
+    elif len(own) > 1:
+        note = f"{len(own)} notebooks; {places[newest]} is graded"
     changed = (newest or entries[0]).stat().st_mtime
     time = datetime.datetime.fromtimestamp(changed).astimezone()
-    return Submission(student, identifier, entries[0].name, newest, note, time)
+    name = entries[0].name
+    return Submission(student, identifier, system, name, newest, note, time)
 
 
 def _files(entry):

@@ -40,7 +40,8 @@ def read_rows(path, exercises):
     with open(path, newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
         rows = [{k: _original(row[k]) for k in row if k} for row in reader]
-    if list(reader.fieldnames or []) != columns(exercises):
+        names = list(reader.fieldnames or [])
+    if names != columns(exercises):
         raise ValueError(
             f"expected the scores of this lesson in {path}, and it holds another "
             "table; choose another --out"

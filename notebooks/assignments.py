@@ -66,8 +66,10 @@ def assignment(name, seed, folder=build.FOLDER):
     text = (folder / "source" / f"{name}.py").read_text(encoding="utf-8")
     marked = {cell.id: cell.source for cell in build.read_cells(text)}
     notebook = build.editions(name, folder)[folder / f"{name}.ipynb"]
-    for cell in notebook.cells:
-        _describe(cell, f"cell-{cell.id}", locked=True)
+    for number, cell in enumerate(notebook.cells):
+        # By its place: an edited cell has another id of its own, and once work
+        # has come nbgrader takes no cell of another name.
+        _describe(cell, f"cell-{number:02}", locked=True)
         cell.source = FIGURE.sub(r"\1", cell.source)
     for each in exercises(notebook.cells):
         answer, check = each.answer_cell, each.check_cell
@@ -145,6 +147,7 @@ def choose_seed(given, course):
 
 def write_course(course, seed, folder=build.FOLDER):
     """Write all lessons into a course folder; return the lines to tell."""
+    course.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the seed
     names = build.lessons(folder)
     notebooks = {name: assignment(name, seed, folder) for name in names}
     for name, notebook in notebooks.items():

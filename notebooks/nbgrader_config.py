@@ -16,6 +16,7 @@ from nbgrader.preprocessors import (
     ClearOutput,
     DeduplicateIds,
     GetGrades,
+    NbGraderPreprocessor,
     OverwriteCells,
     OverwriteKernelspec,
 )
@@ -38,6 +39,23 @@ def without_hidden_tests(cell):
     copy = nbformat.from_dict(cell)
     ClearHiddenTests().preprocess_cell(copy, {}, 0)
     return copy
+
+
+class RefuseOthers(NbGraderPreprocessor):
+    """Refuse a notebook that was not handed out, such as one of `notebooks/`.
+
+    nbgrader knows none of its answers, and would give it 0 without a word.
+    """
+
+    def preprocess(self, notebook, resources):
+        if not any(map(utils.is_grade, notebook.cells)):
+            name = resources["nbgrader"]["assignment"]
+            raise ValueError(
+                f"expected the notebook of release/{name}/, and this is "
+                "another or has lost its cells' metadata; grade it with "
+                "python -m fcnlib grade, or ask the student for the right one"
+            )
+        return notebook, resources
 
 
 class ForgetCopies(DeduplicateIds):
@@ -118,6 +136,7 @@ c.Execute.skip_cells_with_tag = "explorer"
 
 c.Autograde.sanitize_preprocessors = [
     ClearOutput,
+    RefuseOthers,
     ForgetCopies,
     OverwriteKernelspec,
     RestoreCells,

@@ -305,11 +305,34 @@ def test_validate_says_what_the_source_and_the_unsolved_lesson_are(course, point
     assert "Success! Your notebook passes all the tests." in told
 
 
+def test_a_notebook_that_was_not_handed_out_is_refused(course, points):
+    """Else its right answers would get 0, without a word."""
+    folder = course / "submitted" / "dan" / QUICKEST
+    folder.mkdir(parents=True)
+    solved = build.FOLDER / "solutions" / f"{QUICKEST}.ipynb"
+    (folder / solved.name).write_bytes(solved.read_bytes())
+    with pytest.raises(AssertionError, match="expected the notebook of release/05_iou"):
+        run(course, "autograde", QUICKEST, "--student", "dan")
+    assert not (course / "autograded" / "dan").exists()
+
+
+def test_an_edited_text_leaves_the_names_of_the_cells(tmp_path):
+    """Else nbgrader takes no second version of a lesson once work has come."""
+    text = (build.FOLDER / "source" / f"{QUICKEST}.py").read_text(encoding="utf-8")
+    named = []
+    for version in (text, text.replace("Return", "Give back")):
+        (tmp_path / "source").mkdir(exist_ok=True)
+        (tmp_path / "source" / f"{QUICKEST}.py").write_text(version, encoding="utf-8")
+        notebook = assignments.assignment(QUICKEST, SEED, tmp_path)
+        named.append([cell.metadata.nbgrader.grade_id for cell in notebook.cells])
+    assert version != text and named[0] == named[1]
+
+
 def test_copies_of_cells_do_not_stop_the_grading(course):
     """Else nbgrader ends for the whole class: "old version of the metadata"."""
     path = str(course / "nbgrader_config.py")
     chosen = PyFileConfigLoader(path).load_config()["Autograde"]
-    forget = chosen.sanitize_preprocessors[1]
+    forget = chosen.sanitize_preprocessors[2]
     notebook = load(course / "source" / QUICKEST / f"{QUICKEST}.ipynb")
     ids = [cell.metadata.nbgrader.grade_id for cell in notebook.cells]
     notebook.cells = [cell for cell in notebook.cells for _ in range(2)]

@@ -6,9 +6,9 @@ Runs the solution edition of each lesson in a kernel of its own and stores in
 `results/lessons.json` the kernel's peak memory, its processor seconds, and the
 seconds from start to end. The name `jupyterlab` stands for the server that
 shows the notebooks, measured until it is ready. What is not named keeps its
-numbers. INSTRUCTORS.md shows memory and processor seconds in a table, which is
-written anew; the time to the end depends on what else the machine does.
-Needs Linux or macOS.
+numbers. INSTRUCTORS.md shows memory and processor seconds in a table, beside
+what the sources say of each lesson, and this table is written anew; the time
+to the end depends on what else the machine does. Needs Linux or macOS.
 """
 
 import argparse
@@ -29,10 +29,12 @@ import build
 
 SERVER = "jupyterlab"
 SERVER_SECONDS = 120
-TABLE = re.compile("(?<=<!-- seats -->\n\n).*(?=\n<!-- /seats -->)", re.DOTALL)
+TABLE = re.compile(
+    "(?<=<!-- lessons -->\n\n).*(?=<!-- /lessons -->)", re.DOTALL
+)
 HEAD = """\
-| | memory, MiB | processor, s |
-| --- | --- | --- |
+| | minutes to read | exercises | points | memory, MiB | processor, s |
+| --- | --- | --- | --- | --- | --- |
 """
 PAGE = build.FOLDER.parent / "INSTRUCTORS.md"
 STORE = build.FOLDER.parent / "results" / "lessons.json"
@@ -113,11 +115,25 @@ def store(name, measured, path=STORE):
 def show(page=PAGE, path=STORE, folder=build.FOLDER):
     """Write the table of the instructors' page, one row a lesson."""
     known = json.loads(path.read_text("utf-8"))
-    row = "| {} | {peak_memory_mib} | {processor_seconds} |\n"
-    names = [*build.lessons(folder), SERVER]
-    rows = [row.format(name, **known[name]) for name in names if name in known]
+    told = {name: plan(name, folder) for name in build.lessons(folder)}
+    told[SERVER] = ("", "", "")
+    row = "| {} | {} | {} | {} | {peak_memory_mib} | {processor_seconds} |\n"
+    rows = [
+        row.format(name, *told[name], **known[name])
+        for name in told
+        if name in known
+    ]
     text = page.read_text("utf-8")
-    _write(page, TABLE.sub(lambda _: HEAD + "".join(rows), text))
+    _write(page, TABLE.sub(lambda _: HEAD + "".join(rows) + "\n", text))
+
+
+def plan(name, folder=build.FOLDER):
+    """Return the minutes to read, the exercises and the points of a lesson."""
+    text = (folder / "source" / f"{name}.py").read_text("utf-8")
+    cells = build.read_cells(text)
+    points = [cell.metadata.get("points", 0) for cell in cells]
+    minutes = re.search(r"(\d+) minutes to read", text)
+    return (minutes[1] if minutes else ""), sum(map(bool, points)), sum(points)
 
 
 def _write(path, text):

@@ -50,19 +50,20 @@ def test_what_is_not_measured_again_stays(measure, tmp_path):
 def test_the_page_shows_the_lessons_that_were_measured(measure, tmp_path):
     (tmp_path / "source").mkdir()
     for name in ("00_a", "01_b"):
-        (tmp_path / "source" / f"{name}.py").touch()
+        text = "# %% [markdown]\n# 9 minutes to read.\n\n# %% points=2\na = 1\n"
+        (tmp_path / "source" / f"{name}.py").write_text(text, "utf-8")
     path, page = tmp_path / "lessons.json", tmp_path / "page.md"
     numbers = {"peak_memory_mib": 7, "processor_seconds": 0.5, "seconds": 1.5}
     for name in ("jupyterlab", "01_b", "gone"):
         measure.store(name, numbers, path)
-    for old in ("", "| old |\n"):
-        page.write_text(f"a\n<!-- seats -->\n\n{old}\n<!-- /seats -->\nb\n", "utf-8")
+    for old in ("", "| old |\n\n"):
+        page.write_text(f"a\n<!-- lessons -->\n\n{old}<!-- /lessons -->\nb\n", "utf-8")
         measure.show(page, path, tmp_path)
         before, *table, after = page.read_text("utf-8").split("<!-- ")
-        assert (before, after) == ("a\n", "/seats -->\nb\n")
+        assert (before, after) == ("a\n", "/lessons -->\nb\n")
         assert table[0].splitlines()[4:] == [
-            "| 01_b | 7 | 0.5 |",
-            "| jupyterlab | 7 | 0.5 |",
+            "| 01_b | 9 | 1 | 2 | 7 | 0.5 |",
+            "| jupyterlab |  |  |  | 7 | 0.5 |",
             "",
         ]
 

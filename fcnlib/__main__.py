@@ -446,10 +446,21 @@ def _add_voc_options(parser):
     group.add_argument(
         "--checkpoint-minutes",
         metavar="N",
-        type=float,
+        type=_minutes,
         default=10,
         help="how often to save; by default every 10, and 0 for every step",
     )
+
+
+def _minutes(text):
+    """Read a number of minutes, which may be 0."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1
+    if not 0 <= minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number from 0 up; got {text!r}")
+    return minutes
 
 
 def _count(text):
@@ -485,7 +496,8 @@ def _train_voc(options):
         batch_size=options.batch,
     )
     print(voc_recipes.summarize(card))
-    print(f"{options.out / options.name}.json and .weights.h5 hold the network")
+    if (options.out / f"{options.name}.json").is_file():  # one machine writes it
+        print(f"{options.out / options.name}.json and .weights.h5 hold the network")
 
 
 def _import_tensorflow():

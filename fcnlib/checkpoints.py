@@ -24,7 +24,8 @@ def save(folder, identity, step, variables):
         variables: List of Keras variables, of the network and of its optimizer.
 
     Raises:
-        OSError: If the file cannot be written; the checkpoints before stay.
+        OSError: If the file cannot be written; the checkpoints before stay, and no part
+            of it.
 
     Example:
         >>> import keras, pathlib, tempfile
@@ -37,15 +38,23 @@ def save(folder, identity, step, variables):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:08d}.npz"
     temporary = folder / "checkpoint.part"
-    with open(temporary, "wb") as file:
-        np.savez(
-            file,
-            identity=json.dumps(identity),
-            **{f"{index}": read(each) for index, each in enumerate(variables)},
-        )
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(
+                file,
+                identity=json.dumps(identity),
+                **{f"{index}": read(each) for index, each in enumerate(variables)},
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(
+            error.errno,
+            f"{path} cannot be written ({error.strerror}): make space and repeat the "
+            "call, which goes on from the checkpoint before",
+        ) from error
     for old in _find(folder)[KEPT:]:
         old.unlink()
 
@@ -53,7 +62,7 @@ def save(folder, identity, step, variables):
 def restore(folder, identity, variables):
     """Set variables to the last checkpoint of a folder.
 
-    A damaged one is passed over for the one before.
+    A damaged one is passed over for the one before, if that is whole.
 
     Args:
         folder: `pathlib.Path` of the folder, which may be missing.
@@ -64,7 +73,7 @@ def restore(folder, identity, variables):
         Integer, how many steps are done; 0 if there is no checkpoint.
 
     Raises:
-        ValueError: If the checkpoint is of another training.
+        ValueError: If the checkpoint is of another training, or if all are damaged.
 
     Example:
         >>> import keras, pathlib, tempfile
@@ -75,13 +84,22 @@ def restore(folder, identity, variables):
         >>> restore(folder, {"size": "course"}, [weights]), float(weights[0])
         (5, 1.0)
     """
-    for path in _find(folder):
+    paths = _find(folder)
+    for path in paths:
         try:
-            _load(path, identity, variables)
-        except (OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            print(f"{path} is damaged ({error}); going on from the one before")
-        else:
-            return int(path.stem.removeprefix("step-"))
+            found, arrays = _read(path)
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+            print(f"{path} is damaged; looking for the one before")
+            continue
+        _check(path, found, identity)
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        return int(path.stem.removeprefix("step-"))
+    if paths:
+        raise ValueError(
+            f"{folder}: expected a whole checkpoint, but all {len(paths)} are damaged: "
+            "delete this folder to begin anew"
+        )
     return 0
 
 
@@ -126,13 +144,12 @@ def _find(folder):
     return sorted(pathlib.Path(folder).glob("step-*.npz"), reverse=True)
 
 
-def _load(path, identity, variables):
-    """Set variables to a checkpoint, once it is known to be of the same training."""
+def _read(path):
+    """Return what training a checkpoint is of, and its arrays."""
     with open(path, "rb") as file, np.load(file) as stored:
-        _check(path, json.loads(str(stored["identity"])), identity)
-        arrays = [stored[f"{index}"] for index in range(len(variables))]
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
+        count = len(stored.files) - 1
+        arrays = [stored[f"{index}"] for index in range(count)]
+        return json.loads(str(stored["identity"])), arrays
 
 
 def _check(path, found, expected):

@@ -1,12 +1,14 @@
 """Read, write, pad, augment and batch pairs of an image and its label map."""
 
 import csv
+import errno
 import hashlib
 import io
 import itertools
 import math
 import os
 import pathlib
+import shutil
 
 import cv2
 import numpy as np
@@ -386,6 +388,31 @@ def write_file(path, content):
             f"{path} cannot be written ({error.strerror}); "
             "choose a folder that exists, may be written to and has space left",
         ) from error
+
+
+def need_space(folder, count):
+    """Refuse to write into a folder whose disk has no room.
+
+    Args:
+        folder: Path of a folder that exists.
+        count: Integer, the bytes that are to be written.
+
+    Raises:
+        OSError: If less is free.
+
+    Example:
+        >>> need_space(".", 10**18)
+        Traceback (most recent call last):
+        OSError: [Errno 28] .: expected 1000000000000 MB of free space, but ...
+    """
+    free = shutil.disk_usage(folder).free
+    if free < count:
+        raise OSError(
+            errno.ENOSPC,
+            f"{folder}: expected {count / 1e6:.0f} MB of free space, but there are "
+            f"{free / 1e6:.0f}: make space and repeat the call, or choose another "
+            "folder",
+        )
 
 
 def batches(pairs, size, batch_size, augment=False, seed=0):

@@ -2,8 +2,10 @@
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
+import re
 
 import keras
 import numpy as np
@@ -66,8 +68,7 @@ def choose_strategy(devices=1):
         1
     """
     if "TF_CONFIG" in os.environ:
-        check_cluster(os.environ["TF_CONFIG"])
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _join_cluster(os.environ["TF_CONFIG"])
     found = tf.config.list_logical_devices("GPU")
     found = found or tf.config.list_logical_devices("CPU")
     count = len(found) if devices == "all" else devices
@@ -82,14 +83,38 @@ def choose_strategy(devices=1):
     return tf.distribute.MirroredStrategy([each.name for each in found[:count]])
 
 
+def _join_cluster(text):
+    """Wait for the other machines; return the strategy that shares with them."""
+    check_cluster(text)
+    machines = [
+        address for job in json.loads(text)["cluster"].values() for address in job
+    ]
+    if len(machines) > 1:
+        print(
+            f"waiting until all machines are there: {', '.join(machines)}", flush=True
+        )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"TF_CONFIG: the machines cannot be joined ({reason}): see whether another "
+            "program uses this machine's address, and whether each machine has an index "
+            "of its own"
+        ) from error
+
+
 def check_cluster(text):
     """Refuse a TF_CONFIG that is wrong, before TensorFlow waits for its machines.
+
+    Machines of the types "chief" and "worker" share a training.
 
     Args:
         text: String, the value of the environment variable.
 
     Raises:
-        ValueError: If it is no JSON, lacks a part, or if its index names no machine.
+        ValueError: If it is no JSON, lacks a part, has an address that is none or comes
+            twice, or if its index names no machine.
 
     Example:
         >>> check_cluster('{"cluster": {"worker": ["10.0.0.1:2222"]}}')
@@ -100,7 +125,7 @@ def check_cluster(text):
         content = json.loads(text)
     except ValueError as error:
         raise ValueError(
-            f"TF_CONFIG: expected JSON, but {error}: correct it"
+            f"TF_CONFIG: expected JSON, but got {text[:40]!r} ({error}): correct it"
         ) from error
     content = content if isinstance(content, dict) else {}
     cluster, task = content.get("cluster"), content.get("task")
@@ -114,12 +139,34 @@ def check_cluster(text):
             'TF_CONFIG: expected "task" with "type" and "index", but there is none: '
             'add it, for example {"type": "worker", "index": 0}'
         )
+    if not {task["type"], *cluster} <= {"chief", "worker"}:
+        raise ValueError(
+            'TF_CONFIG: expected the types "worker" and "chief" alone, but got '
+            f"{', '.join(cluster)} and the task {task['type']!r}: correct it"
+        )
+    _check_addresses([address for job in cluster.values() for address in job])
     machines, index = cluster.get(task["type"], []), task["index"]
     if not isinstance(index, int) or not 0 <= index < len(machines):
         raise ValueError(
             f"TF_CONFIG: expected a task among the {len(machines)} of type "
             f"{task['type']!r}, numbered from 0, but its index is {index!r}: correct it"
         )
+
+
+def _check_addresses(addresses):
+    """Refuse an address that has no port, or that comes twice."""
+    for number, address in enumerate(addresses):
+        match = re.fullmatch(r"\S+:(\d{1,5})", str(address))
+        if not match or not 0 < int(match[1]) < 2**16:
+            raise ValueError(
+                "TF_CONFIG: expected addresses with a port, such as 10.0.0.1:2222, but "
+                f"got {address!r}: correct it"
+            )
+        if address in addresses[:number]:
+            raise ValueError(
+                f"TF_CONFIG: expected an address for each machine, but {address} comes "
+                "twice: correct it"
+            )
 
 
 def is_chief(strategy):
@@ -142,27 +189,29 @@ def is_chief(strategy):
     return resolver.task_type in chiefs and resolver.task_id == 0
 
 
-def check_agreement(strategy, step):
-    """Refuse machines that would go on from different steps.
+def check_agreement(strategy, name, value):
+    """Refuse machines that do not agree on what they are about to do.
 
     Args:
         strategy: `tf.distribute.Strategy`.
-        step: Integer, the step of the checkpoint that this machine found.
+        name: String, what they have to agree on.
+        value: What this machine has, anything that prints itself.
 
     Raises:
-        ValueError: If another machine found another.
+        ValueError: If another machine has something else.
 
     Example:
-        >>> check_agreement(choose_strategy(), step=7)
+        >>> check_agreement(choose_strategy(), "step", 7)
     """
-    replicas = strategy.num_replicas_in_sync
+    digest = hashlib.sha256(repr(value).encode()).digest()
+    number = int.from_bytes(digest[:4], "big")
     total = strategy.reduce(
-        "SUM", strategy.run(lambda: tf.constant(step, tf.int64)), axis=None
+        "SUM", strategy.run(lambda: tf.constant(number, tf.int64)), axis=None
     )
-    if int(total) != replicas * step:
+    if int(total) != strategy.num_replicas_in_sync * number:
         raise ValueError(
-            f"expected the same checkpoint on all machines, but this one goes on from "
-            f"step {step} and another does not: give an --out that all share"
+            f"expected the same {name} on all machines, but this one has {value} and "
+            "another has not: give all the same command, and an --out that all share"
         )
 
 

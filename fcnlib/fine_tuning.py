@@ -157,6 +157,8 @@ def save_network(model, card, folder):
     folder = pathlib.Path(folder)
     bare = models.build(card)  # without the optimizer, which would be stored as well
     bare.set_weights(model.get_weights())
+    # h5py takes a full disk so badly that Python crashes.
+    datasets.need_space(folder, 1.1 * sum(each.nbytes for each in bare.get_weights()))
     temporary = folder / f".{card['name']}.{os.getpid()}.weights.h5"
     try:
         bare.save_weights(temporary)

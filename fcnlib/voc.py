@@ -74,10 +74,11 @@ class LabelFile(collections.namedtuple("LabelFile", "path numbering")):
         numbers = _NUMBERINGS[self.numbering]
         foreign = sorted(set(np.unique(stored).tolist()) - set(numbers))
         if foreign:
+            known = [number for number in numbers if number != 255]
             raise ValueError(
                 f"{self.path} holds the number {foreign[0]}; expected class numbers "
-                f"from {min(numbers)} to {max(numbers)} as they are published: unpack "
-                "the archive again"
+                f"from {min(known)} to {max(known)}, or 255 for void, as they are "
+                "published: unpack the archive again"
             )
         table = np.zeros(256, "uint8")
         table[list(numbers)] = list(numbers.values())
@@ -305,9 +306,8 @@ def _checked(pairs):
     missing = [path for path in paths if path.name not in present[path.parent]]
     if missing:
         raise FileNotFoundError(
-            f"{missing[0]} is missing, and so are {len(missing) - 1} more of "
-            f"{len(paths)} files that the list of the split needs; unpack the archive "
-            "again"
+            f"{missing[0]} is missing; of {len(paths)} files that the list of the "
+            f"split needs, {len(missing)} are not there: unpack the archive again"
         )
     return pairs
 

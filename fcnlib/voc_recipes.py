@@ -7,12 +7,21 @@ import math
 import os
 import pathlib
 import platform
+import tempfile
 import time
 
 import keras
 import tensorflow as tf
 
-from fcnlib import checkpoints, distribution, fine_tuning, metrics, models, training
+from fcnlib import (
+    checkpoints,
+    datasets,
+    distribution,
+    fine_tuning,
+    metrics,
+    models,
+    training,
+)
 from fcnlib.voc import CLASSES, voc_pairs
 
 SEED = 0
@@ -259,6 +268,8 @@ def train_voc(
     _check(name, recipe, size)
     folder = pathlib.Path(folder)
     learned, scored = list_pairs(data, sbd, recipe)
+    for _, labels in scored[1]:
+        datasets.read_labels(labels)  # a damaged one is told now, not in the end
     steps = steps or (PAPER_STEPS[name] if recipe == "paper" else KERAS_STEPS)
     batch_size = batch_size or (1 if recipe == "paper" else KERAS_BATCH_SIZE)
     before = _find_start(name, folder, start)
@@ -277,6 +288,7 @@ def train_voc(
         return finished
     keras.utils.set_random_seed(SEED)
     strategy = distribution.choose_strategy(devices)
+    distribution.check_agreement(strategy, "training", identity)
     network = before and fine_tuning.load_network(before)[0]
     with strategy.scope(), precision(mixed):
         model = build_network(name, size, weights, network)
@@ -361,25 +373,42 @@ def _find_start(name, folder, start):
             f"{path}: {name} starts from {before}, but found none: train {before} "
             "first, or give its card by --start"
         )
+    found = _read_card(path).get("architecture")
+    if found != STAGES[before][0]:
+        raise ValueError(
+            f"{path}: {name} starts from a network of the architecture "
+            f"{STAGES[before][0]}, but this is of {found}: give the card of {before}"
+        )
     return path
+
+
+def _read_card(path):
+    """Return the card of a network, a dictionary."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path}: expected the card of a network, but it is another file or "
+            "damaged: delete it and train the network again"
+        ) from error
 
 
 def _read_finished(path, identity):
     """Return the card of a training that has ended, or `None` if there is no card."""
     if not path.is_file():
         return None
-    card = json.loads(path.read_text(encoding="utf-8"))
+    card = _read_card(path)
     if card.get("training") != identity:
         raise ValueError(
             f"{path}: expected no network, or the one of this very call, but another "
             "is there: choose another --out, or delete this file"
         )
-    return card
+    return fine_tuning.load_network(path)[1]
 
 
 def _digest(card):
     """Return the start of the SHA-256 of a network's weights, as its card says it."""
-    return json.loads(card.read_text(encoding="utf-8"))["sha256"][:16]
+    return str(_read_card(card).get("sha256"))[:16]
 
 
 def _digest_pairs(pairs):
@@ -419,9 +448,11 @@ def precision(mixed):
 def _train(strategy, model, optimizer, pairs, identity, folder, minutes):
     """Train a network from its last checkpoint on, and write more of them."""
     variables = [*model.trainable_variables, *optimizer.variables]
-    start = checkpoints.restore(folder, identity, variables)
-    distribution.check_agreement(strategy, start)
     chief = distribution.is_chief(strategy)
+    if chief:
+        _need_folder(folder)
+    start = checkpoints.restore(folder, identity, variables)
+    distribution.check_agreement(strategy, "checkpoint", f"step {start}")
     report = _Report(identity["steps"], folder) if chief else None
     saved = time.monotonic()
 
@@ -430,8 +461,9 @@ def _train(strategy, model, optimizer, pairs, identity, folder, minutes):
         nonlocal saved
         if not math.isfinite(loss):
             raise ValueError(
-                f"expected a finite loss, but it is {loss} at step {step}: the "
-                "learning rate is too high for this loss"
+                f"expected a finite loss, but it is {loss} at step {step}: look at "
+                "the weights that it starts from; if they are sound, the learning rate "
+                "is too high for this recipe, batch and data"
             )
         if report is None:
             return
@@ -449,12 +481,31 @@ def _train(strategy, model, optimizer, pairs, identity, folder, minutes):
     )
 
 
+def _need_folder(folder):
+    """Make a folder, or say that it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{folder}: expected a folder to write to, but there is none "
+            f"({error.strerror}): choose another --out",
+        ) from error
+
+
 class _Report:
     """Show the progress of a training, and log it for TensorBoard."""
 
     def __init__(self, steps, folder):
         self.bar = keras.utils.Progbar(steps)
-        self.writer = tf.summary.create_file_writer(str(folder / "logs"))
+        try:
+            self.writer = tf.summary.create_file_writer(str(folder / "logs"))
+        except tf.errors.OpError as error:
+            raise OSError(
+                f"{folder / 'logs'} cannot be written ({error.message}): make space, "
+                "or choose another --out"
+            ) from error
 
     def __call__(self, step, loss):
         self.bar.update(step, [("loss", loss)])
@@ -478,7 +529,7 @@ def _finish(strategy, model, scored, identity, folder):
         "classes": list(CLASSES),
         "working_size": WORKING_SIZE,
         "data": f"Pascal VOC, {identity['pictures']}",
-        "command": f"python -m fcnlib train {name} --recipe {identity['recipe']}",
+        "command": _describe_command(identity, split),
         "training": identity,
         "machine": f"{os.cpu_count()} {platform.machine()} cores",
         "scores": {split: _score(confusion)},
@@ -487,6 +538,18 @@ def _finish(strategy, model, scored, identity, folder):
         card = fine_tuning.save_network(_detach(model, card), card, folder)
         checkpoints.delete(folder / f"{name}.training")
     return card
+
+
+def _describe_command(identity, split):
+    """Return the command that trains such a network, where the folders are missing."""
+    words = ["python -m fcnlib train", identity["network"], "--data VOC"]
+    words += (
+        ["--sbd SBD"] if split == "seg11valid" or "sbd" in identity["pictures"] else []
+    )
+    options = ("recipe", "size", "steps", "batch")
+    words += [f"--{option} {identity[option]}" for option in options]
+    words += ["--mixed"] if identity["mixed"] else []
+    return " ".join(words)
 
 
 def _score(confusion):

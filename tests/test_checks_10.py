@@ -90,6 +90,16 @@ def whole_loss_each(shards):
     return [whole_loss(shards)] * len(shards)
 
 
+def classes_below(limit):
+    """Take only numbers below a limit for classes."""
+
+    def answer(shards):
+        valid = sum((labels < limit).sum() for _, labels in shards)
+        return [losses[labels < limit].sum() / valid for losses, labels in shards]
+
+    return answer
+
+
 def only_counts(shards):
     return [(labels != 255).sum() for _, labels in shards]
 
@@ -275,6 +285,8 @@ WRONG = [
     ("shard_losses", only_counts, "the losses are missing"),
     ("shard_losses", weighted_means, "all void contributes 0"),
     ("shard_losses", class_zero_left_out, "class 0 is a class"),
+    ("shard_losses", classes_below(21), "255 alone is void"),
+    ("shard_losses", classes_below(254), "255 alone is void"),
     ("shard_losses", one_for_each_picture, "the shape is (4,)"),
     ("shard_losses", lambda shards: [7.0, 8.0], "the sums 12 and 4"),
     ("shard_losses", lambda shards: "1.6, 1", "one number"),

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -237,6 +238,12 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, capsys):
     assert checkpoints.restore(tmp_path, {"size": "tiny"}, [weight]) == 1
     assert weight.numpy().tolist() == [1, 1]
     assert "damaged" in capsys.readouterr().out
+    for damage in (bytes(last.stat().st_size), b"text"):
+        last.write_bytes(damage)
+        assert checkpoints.restore(tmp_path, {"size": "tiny"}, [weight]) == 1
+    (tmp_path / "step-00000001.npz").write_bytes(b"")
+    with pytest.raises(ValueError, match="all 2 are damaged: delete this folder"):
+        checkpoints.restore(tmp_path, {"size": "tiny"}, [weight])
 
 
 def test_a_failed_write_leaves_the_checkpoint_before(tmp_path, monkeypatch):
@@ -247,9 +254,23 @@ def test_a_failed_write_leaves_the_checkpoint_before(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space left on device.: make space"):
         checkpoints.save(tmp_path, {}, 2, [weight])
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
     assert checkpoints.restore(tmp_path, {}, [weight]) == 1
+
+
+def test_a_full_disk_is_told_before_weights_are_written(data, tmp_path, monkeypatch):
+    """h5py would crash Python. The checkpoint stays, and the next call goes on."""
+    with monkeypatch.context() as patched:
+        full = shutil.disk_usage(tmp_path)._replace(free=1000)
+        patched.setattr(shutil, "disk_usage", lambda folder: full)
+        with pytest.raises(OSError, match="MB of free space, but there are 0: make"):
+            voc_recipes.train_voc(
+                *("voc-fcn32s", data, tmp_path), size="tiny", weights="random", steps=1
+            )
+    assert [path.name for path in tmp_path.iterdir()] == ["voc-fcn32s.training"]
+    assert main(command(data, tmp_path, steps=1)) == 0
 
 
 @pytest.mark.scale
@@ -406,6 +427,29 @@ def test_losses_are_logged_for_tensorboard(data, tmp_path, capfd):
             '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
             "TF_CONFIG: expected a task among the 1 of type 'worker'",
         ),
+        (
+            '{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}',
+            "TF_CONFIG: expected addresses with a port, such as 10.0.0.1:2222",
+        ),
+        (
+            '{"cluster": {"worker": ["a:99999"]}, '
+            '"task": {"type": "worker", "index": 0}}',
+            "TF_CONFIG: expected addresses with a port",
+        ),
+        (
+            '{"cluster": {"worker": [1, 2]}, "task": {"type": "worker", "index": 0}}',
+            "TF_CONFIG: expected addresses with a port",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1", "a:1"]}, '
+            '"task": {"type": "worker", "index": 0}}',
+            "TF_CONFIG: expected an address for each machine, but a:1 comes twice",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, '
+            '"task": {"type": "ps", "index": 0}}',
+            'TF_CONFIG: expected the types "worker" and "chief" alone',
+        ),
     ],
 )
 def test_a_wrong_cluster_is_one_line(data, tmp_path, monkeypatch, capfd, config, said):
@@ -422,6 +466,8 @@ def test_a_wrong_cluster_is_one_line(data, tmp_path, monkeypatch, capfd, config,
         (["--devices", "none"], "argument --devices: expected a number from 1 up"),
         (["--data", "nowhere"], "nowhere is no folder"),
         (["--size", "large"], "expected one of course, wide"),
+        (["--checkpoint-minutes", "-1"], "argument --checkpoint-minutes: expected a"),
+        (["--checkpoint-minutes", "nan"], "argument --checkpoint-minutes: expected a"),
         (["--start", "a.json"], "voc-fcn32s starts from no other network"),
         (["--weights", "none.h5"], "expected a network of size 'vgg16'"),
     ],
@@ -455,6 +501,62 @@ def test_a_finished_network_of_another_call_is_not_overwritten(data, tmp_path, c
     assert main(command(data, tmp_path, steps=2)) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert "another is there" in line
+
+
+def test_a_finished_network_whose_files_are_damaged_is_told(data, tmp_path, capfd):
+    assert main(command(data, tmp_path, steps=1)) == 0
+    stored, card = tmp_path / "voc-fcn32s.weights.h5", tmp_path / "voc-fcn32s.json"
+    stored.write_bytes(stored.read_bytes()[:1000])
+    sixteen = command(data, tmp_path, name="voc-fcn16s")
+    for words in (command(data, tmp_path, steps=1), sixteen):
+        assert main(words) == 2
+        line = capfd.readouterr().err.splitlines()[-1]
+        assert line.startswith(f"error: {stored}: expected SHA-256")
+    card.write_text("{")
+    for words in (command(data, tmp_path, steps=1), sixteen):
+        assert main(words) == 2
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith(f"error: {card}: expected the card of a network")
+
+
+def test_a_stage_starts_from_the_one_before_alone(data, tmp_path, capfd):
+    card = tmp_path / "mine.json"
+    card.write_text('{"architecture": "fcn8s", "sha256": "0"}')
+    words = command(data, tmp_path, "--start", card, name="voc-fcn16s")
+    assert main(words) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.endswith("fcn32s, but this is of fcn8s: give the card of voc-fcn32s")
+
+
+@pytest.mark.parametrize("place", ["out", "out/voc-fcn32s.training"])
+def test_a_file_in_place_of_the_folder_is_one_line(data, tmp_path, capfd, place):
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("mine")
+    assert main(command(data, tmp_path / "out")) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "expected a folder to write to" in line and "choose another --out" in line
+    assert (tmp_path / place).read_text() == "mine"
+
+
+def test_damaged_labels_to_score_on_are_told_before_the_training(tmp_path, capfd):
+    folder = miniature_voc.write_voc(tmp_path / "damaged")
+    name = miniature_voc.voc_names("val")[0]
+    (folder / "SegmentationClass" / f"{name}.png").write_bytes(b"no picture")
+    assert main(command(tmp_path / "damaged", tmp_path / "out")) == 2
+    assert name in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_machines_that_were_given_another_command_are_told(data, tmp_path):
+    """Before they wait for each other in vain."""
+    workers = [
+        start(*command(data, tmp_path, "--batch", 2, steps=steps), TF_CONFIG=cluster)
+        for steps, cluster in zip((2, 3), clusters(), strict=True)
+    ]
+    for worker in workers:
+        _, complaints = worker.communicate(timeout=300)
+        assert worker.returncode == 2
+        assert "expected the same training on all machines" in complaints
 
 
 def test_a_damaged_picture_is_one_line(tmp_path, capfd):

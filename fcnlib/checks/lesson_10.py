@@ -113,9 +113,10 @@ def _as_labels(*row):
 def _draw_shards(random):
     """Draw shards of unequal sizes, with void spread unevenly, too large for uint8."""
     shards = []
-    for pictures, share in ((2, 0.0), (3, 0.3), (2, 0.9)):
-        labels = random.integers(0, 21, (pictures, 12, 15)).astype("uint8")
+    for pictures, share, classes in ((2, 0.0, 21), (3, 0.3, 255), (2, 0.9, 21)):
+        labels = random.integers(0, classes, (pictures, 12, 15)).astype("uint8")
         labels[random.random(labels.shape) < share] = 255
+        labels[0, 0, :3] = classes - 1
         shards.append((random.random(labels.shape), labels))
     return shards
 
@@ -202,6 +203,9 @@ def _mistaken_counts(shards):
             sums / not_zero,
             _without_class_0(shards) / not_zero,
         ),
+        "255 alone is void; 21 and 254 are numbers of classes like any other.": (
+            *(_shares_below(shards, classes) for classes in (20, 21, 22, 254)),
+        ),
         "the count of valid pixels ran over; 8 bits end at 255.": (
             sums / (counts % 256).sum(),
             sums / (counts.sum() % 256),
@@ -212,6 +216,12 @@ def _mistaken_counts(shards):
 def _without_class_0(shards):
     """Return the sum of each shard's losses where the class is neither void nor 0."""
     return np.array([losses[labels % 255 > 0].sum() for losses, labels in shards])
+
+
+def _shares_below(shards, classes):
+    """Return what comes of taking only numbers below a limit for classes."""
+    few = [(losses[labels < classes]) for losses, labels in shards]
+    return np.array([part.sum() for part in few]) / sum(map(len, few))
 
 
 def _mistaken_sums(shards):

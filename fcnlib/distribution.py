@@ -99,8 +99,8 @@ def _join_cluster(text):
         reason = " ".join(str(error).split())
         raise ValueError(
             f"TF_CONFIG: the machines cannot be joined ({reason}): see whether another "
-            "program uses this machine's address, and whether each machine has an index "
-            "of its own"
+            "program uses this machine's address, and whether each machine has an "
+            "index of its own"
         ) from error
 
 

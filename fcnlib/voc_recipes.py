@@ -268,8 +268,7 @@ def train_voc(
     _check(name, recipe, size)
     folder = pathlib.Path(folder)
     learned, scored = list_pairs(data, sbd, recipe)
-    for _, labels in scored[1]:
-        datasets.read_labels(labels)  # a damaged one is told now, not in the end
+    _check_labels(*scored)
     steps = steps or (PAPER_STEPS[name] if recipe == "paper" else KERAS_STEPS)
     batch_size = batch_size or (1 if recipe == "paper" else KERAS_BATCH_SIZE)
     before = _find_start(name, folder, start)
@@ -358,6 +357,16 @@ def _check(name, recipe, size):
                 f"expected one of {', '.join(known)}, but got {value!r}: "
                 "choose one of the list."
             )
+
+
+def _check_labels(split, pairs):
+    """Refuse label maps to score on that are damaged or void, before the training."""
+    valid = [(datasets.read_labels(path) != datasets.VOID).any() for _, path in pairs]
+    if not any(valid):
+        raise ValueError(
+            f"expected pixels of {split} to score on, but all {len(pairs)} label maps "
+            "are void: unpack the archive again"
+        )
 
 
 def _find_start(name, folder, start):
@@ -472,13 +481,17 @@ def _train(strategy, model, optimizer, pairs, identity, folder, minutes):
             checkpoints.save(folder, identity, step, variables)
             saved = time.monotonic()
 
-    distribution.train(
-        *(strategy, model, optimizer, pairs, identity["steps"], identity["batch"]),
-        after_step=after_step,
-        start=start,
-        summed=identity["recipe"] == "paper",
-        seed=SEED,
-    )
+    try:
+        distribution.train(
+            *(strategy, model, optimizer, pairs, identity["steps"], identity["batch"]),
+            after_step=after_step,
+            start=start,
+            summed=identity["recipe"] == "paper",
+            seed=SEED,
+        )
+    except BaseException:
+        print()  # below the bar, which has not come to its end
+        raise
 
 
 def _need_folder(folder):

@@ -229,6 +229,7 @@ WRONG = [
     ("map_megabytes", 24, "the batch has 3"),
     ("map_megabytes", 144, "2 bytes here, not 4"),
     ("map_megabytes", 36, "counts numbers"),
+    ("map_megabytes", 36_000_000, "counts numbers"),
     ("map_megabytes", 576, "bits"),
     ("map_megabytes", 3.375, "3 channels"),
     ("map_megabytes", 68.6646, "not 2"),

@@ -19,6 +19,7 @@ import tiny_training
 
 from fcnlib import (
     checkpoints,
+    datasets,
     distribution,
     fine_tuning,
     measurements,
@@ -544,6 +545,10 @@ def test_damaged_labels_to_score_on_are_told_before_the_training(tmp_path, capfd
     (folder / "SegmentationClass" / f"{name}.png").write_bytes(b"no picture")
     assert main(command(tmp_path / "damaged", tmp_path / "out")) == 2
     assert name in capfd.readouterr().err
+    for path in (folder / "SegmentationClass").iterdir():
+        datasets.write_png(path, np.full((66, 93), 255, "uint8"))
+    assert main(command(tmp_path / "damaged", tmp_path / "out")) == 2
+    assert "all 4 label maps are void" in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

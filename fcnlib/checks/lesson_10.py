@@ -23,7 +23,10 @@ def map_megabytes(answer, random):
     mistakes = {
         "that is one picture; the batch has 3.": megabytes / 3,
         "each number takes 2 bytes here, not 4.": 2 * megabytes,
-        "that counts numbers; each takes 2 bytes.": megabytes / 2,
+        "that counts numbers; each takes 2 bytes.": (
+            megabytes / 2,
+            megabytes / 2 * 1e6,
+        ),
         "that counts bits; a byte has 8.": (8 * megabytes, 16 * megabytes),
         "that is the input, which has 3 channels; the output has 64.": (
             3 * pixels * 3 * 2 / 1e6,

@@ -22,7 +22,7 @@ from fcnlib import (
     models,
     training,
 )
-from fcnlib.voc import CLASSES, voc_pairs
+from fcnlib.voc import CLASSES, SBD_SPLITS, voc_pairs
 
 SEED = 0
 # VOC's pictures have at most 500 pixels on each side: none is scaled.
@@ -542,7 +542,7 @@ def _finish(strategy, model, scored, identity, folder):
         "classes": list(CLASSES),
         "working_size": WORKING_SIZE,
         "data": f"Pascal VOC, {identity['pictures']}",
-        "command": _describe_command(identity, split),
+        "command": _describe_command(identity),
         "training": identity,
         "machine": f"{os.cpu_count()} {platform.machine()} cores",
         "scores": {split: _score(confusion)},
@@ -553,16 +553,16 @@ def _finish(strategy, model, scored, identity, folder):
     return card
 
 
-def _describe_command(identity, split):
-    """Return the command that trains such a network, where the folders are missing."""
-    words = ["python -m fcnlib train", identity["network"], "--data VOC"]
-    words += (
-        ["--sbd SBD"] if split == "seg11valid" or "sbd" in identity["pictures"] else []
-    )
-    options = ("recipe", "size", "steps", "batch")
+def _describe_command(identity):
+    """Return the command of a training, with VOC and SBD in place of their folders."""
+    name = identity["network"]
+    words = ["python -m fcnlib train", name, "--data VOC"]
+    if identity["pictures"].startswith(SBD_SPLITS):
+        words.append("--sbd SBD")
+    options = ["recipe", "size", "steps", "batch"]
+    options += ["weights"] if STAGES[name][1] is None else []
     words += [f"--{option} {identity[option]}" for option in options]
-    words += ["--mixed"] if identity["mixed"] else []
-    return " ".join(words)
+    return " ".join([*words, "--mixed"] if identity["mixed"] else words)
 
 
 def _score(confusion):

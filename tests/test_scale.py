@@ -310,6 +310,10 @@ def test_the_stages_follow_each_other(data, tmp_path, capfd):
     assert "| CVPR 2015, fcn8s, seg11valid | 90.3 | 75.9 | 62.7 | 83.2 |" in table
     card = json.loads((out / "voc-fcn8s.json").read_text())
     assert card["training"]["pictures"].startswith("paper-train, 7 pairs ")
+    assert card["command"] == (
+        "python -m fcnlib train voc-fcn8s --data VOC --sbd SBD --recipe paper "
+        "--size tiny --steps 2 --batch 1"
+    )
     # At the paper's learning rates, a stage hardly leaves the one before.
     before, after = (weights(out, f"voc-fcn{stride}s")[0] for stride in (16, 8))
     np.testing.assert_allclose(before, after, atol=1e-3)
